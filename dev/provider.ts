@@ -1,0 +1,166 @@
+// A real OpenID provider for development and tests: an organization with three people and no passwords.
+
+import { getRequestListener } from '@hono/node-server'
+import { exportJWK, generateKeyPair } from 'jose'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Provider, type ClientMetadata, type JWKS } from 'oidc-provider'
+import type { Log } from '../src/lib/log.ts'
+import { randomToken } from '../src/lib/secrets.ts'
+import { configuration } from './provider/configuration.ts'
+import { startingPeople, type DevelopmentPerson } from './provider/people.ts'
+import { routes, securityHeaders } from './provider/routes.ts'
+import { createStore } from './provider/store.ts'
+
+export type { DevelopmentPerson } from './provider/people.ts'
+
+/** How to start a {@link DevelopmentProvider}. */
+export interface DevelopmentProviderOptions {
+  /** The port to listen on. @default 0: any free one */
+  readonly port?: number
+  /**
+   * The name in the issuer. It listens on 127.0.0.1 either way; `localhost` makes it the same site as an application
+   * on `localhost`. @default '127.0.0.1'
+   */
+  readonly host?: '127.0.0.1' | 'localhost'
+  /** Where the first client may be sent back to; more with {@link DevelopmentProvider.addRedirectUri}. */
+  readonly redirectUris: readonly string[]
+  /** @default 'Acme' */
+  readonly organization?: string
+  /** @default 'sallyport' */
+  readonly clientId?: string
+  /** @default a fresh one at every start */
+  readonly clientSecret?: string
+  /** Faults and changes of people. @default none: it prints nothing */
+  readonly log?: Log
+}
+
+/** A client of the provider, authenticating with the method named (OpenID Connect Core §9). */
+export type DevelopmentClient = {
+  readonly clientId: string
+  readonly redirectUris: readonly string[]
+} & (
+  | {
+      readonly tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post'
+      readonly clientSecret: string
+    }
+  | { readonly tokenEndpointAuthMethod: 'private_key_jwt'; readonly jwks: JWKS }
+)
+
+/** A running provider. All it knows is in memory. */
+export interface DevelopmentProvider {
+  readonly issuer: string
+  /** The first client. It authenticates with `client_secret_basic`. */
+  readonly clientId: string
+  readonly clientSecret: string
+  /** A live view. */
+  readonly people: readonly DevelopmentPerson[]
+  /** Refuses a person from now on, and destroys their sessions and grants: refreshing answers `invalid_grant`. */
+  suspend(id: string): void
+  /** Lets a suspended person sign in again. What was destroyed stays so. */
+  restore(id: string): void
+  /** Allows the first client one more redirect URI. */
+  addRedirectUri(uri: string): void
+  /** Registers a client, or replaces its registration. */
+  addClient(client: DevelopmentClient): void
+  /** Stops listening and cuts off who is connected. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the development provider on loopback.
+ * @throws Error with code `EADDRINUSE` when the port is taken
+ */
+export async function startDevelopmentProvider({
+  port = 0,
+  host = '127.0.0.1',
+  redirectUris,
+  organization = 'Acme',
+  clientId = 'sallyport',
+  clientSecret = randomToken(),
+  log,
+}: DevelopmentProviderOptions): Promise<DevelopmentProvider> {
+  const people = startingPeople(organization)
+  const store = createStore()
+  const [server, jwks] = await Promise.all([listen(port), signingKeys()])
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`
+
+  const oidc = new Provider(issuer, configuration({ organization, people, store, jwks }))
+  // Koa's own prints.
+  oidc.onerror = (err) => log?.error({ err }, 'development provider: a request failed')
+  oidc.on('server_error', (_ctx, err) => log?.error({ err }, 'development provider: a fault'))
+
+  function setSuspended(id: string, suspended: boolean): void {
+    const person = people.find((each) => each.id === id)
+    if (!person) throw new Error(`the development provider has no person "${id}"`)
+    person.suspended = suspended
+    if (suspended) store.forgetPerson(id)
+    log?.info({ person: id, suspended }, 'development provider: a person changed')
+  }
+  const suspend = (id: string): void => setSuspended(id, true)
+  const restore = (id: string): void => setSuspended(id, false)
+
+  const firstRedirectUris = [...redirectUris]
+  function addClient(client: DevelopmentClient): void {
+    store.saveClient(clientMetadata(client))
+  }
+  function addRedirectUri(uri: string): void {
+    firstRedirectUris.push(uri)
+    saveFirstClient()
+  }
+  function saveFirstClient(): void {
+    const tokenEndpointAuthMethod = 'client_secret_basic'
+    addClient({ clientId, clientSecret, tokenEndpointAuthMethod, redirectUris: firstRedirectUris })
+  }
+  saveFirstClient()
+
+  const site = routes({ oidc, organization, people, suspend, restore, log })
+  const listener = getRequestListener(site.fetch)
+  server.on('request', (request, response) => {
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
+    void listener(request, response)
+  })
+
+  return {
+    issuer,
+    clientId,
+    clientSecret,
+    people,
+    suspend,
+    restore,
+    addRedirectUri,
+    addClient,
+    close: () => close(server),
+  }
+}
+
+async function signingKeys(): Promise<JWKS> {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+  return { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' }] as JWKS['keys'] }
+}
+
+function clientMetadata(client: DevelopmentClient): ClientMetadata {
+  return {
+    client_id: client.clientId,
+    redirect_uris: [...client.redirectUris],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    require_auth_time: true,
+    token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+    ...('jwks' in client ? { jwks: client.jwks } : { client_secret: client.clientSecret }),
+  }
+}
+
+async function listen(port: number): Promise<Server> {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+}

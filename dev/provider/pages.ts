@@ -1,0 +1,147 @@
+import { html, raw } from 'hono/html'
+import type { DevelopmentPerson } from './people.ts'
+
+/** A page, escaped. */
+export type Html = ReturnType<typeof html>
+
+function page(organization: string, title: string, content: Html): Html {
+  const provider = `${organization}’s identity provider (development)`
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} · ${provider}</title>
+        <link rel="stylesheet" href="/provider.css" />
+      </head>
+      <body>
+        <header>
+          <strong>${provider}</strong>
+          <p>A stand-in for the provider of a real organization. Nobody here is real.</p>
+        </header>
+        <main>
+          <h1>${title}</h1>
+          ${content}
+        </main>
+      </body>
+    </html>`
+}
+
+/** The page at `/`: who there is, with a button to suspend or restore each. */
+export function peoplePage(organization: string, people: readonly DevelopmentPerson[]): Html {
+  return page(
+    organization,
+    'People',
+    html`<p>
+        Suspending somebody ends their sessions and refresh tokens here at once. Applications learn
+        of it when they next ask.
+      </p>
+      <ul>
+        ${people.map(personRow)}
+      </ul>
+      <p><a href="/session/end">Sign out of this provider</a></p>`,
+  )
+}
+
+function personRow(person: DevelopmentPerson): Html {
+  const [action, label] = person.suspended ? ['restore', 'Restore'] : ['suspend', 'Suspend']
+  return html`<li>
+    <div>
+      <strong>${person.name}</strong> ${suspendedMark(person)}
+      <p>${person.email} · ${person.role}</p>
+    </div>
+    <form method="post" action="/people/${person.id}/${action}">
+      <button aria-label="${label} ${person.name}">${label}</button>
+    </form>
+  </li>`
+}
+
+/** What the sign-in page shows. */
+export interface SignInChoice {
+  /** Where its forms go: the path of the interaction. */
+  readonly path: string
+  /** Who wants to know: the client's id. */
+  readonly client: string
+  /** `login_hint`: an address or a subject; that person comes first. */
+  readonly hint?: string | undefined
+}
+
+/** The sign-in page: choose a person, no password. */
+export function signInPage(
+  organization: string,
+  people: readonly DevelopmentPerson[],
+  { path, client, hint }: SignInChoice,
+): Html {
+  const hinted = ({ id, email }: DevelopmentPerson): boolean => [id, email].includes(hint ?? '')
+  const hintedFirst = people.toSorted((a, b) => Number(hinted(b)) - Number(hinted(a)))
+  return page(
+    organization,
+    'Who are you?',
+    html`<p>Choose a person to sign in to <strong>${client}</strong> as. There are no passwords.</p>
+      <ul>
+        ${hintedFirst.map((person) => personChoice(path, person, hinted(person)))}
+      </ul>
+      <form method="post" action="${path}/cancel"><button>Cancel</button></form>`,
+  )
+}
+
+function personChoice(path: string, person: DevelopmentPerson, chosen: boolean): Html {
+  return html`<li>
+    <form method="post" action="${path}/sign-in/${person.id}">
+      <button class="person" ${chosen ? 'autofocus' : ''}>
+        <strong>${person.name}</strong> ${suspendedMark(person)}
+        <span>${person.email} · ${person.role}</span>
+      </button>
+    </form>
+  </li>`
+}
+
+function suspendedMark(person: DevelopmentPerson): Html | string {
+  return person.suspended ? html`<em>suspended</em>` : ''
+}
+
+/** Asks before signing out. `form` is `oidc-provider`’s own, ready to print. */
+export function signOutPage(organization: string, form: string): Html {
+  return page(
+    organization,
+    'Sign out?',
+    html`${raw(form)}
+      <button form="op.logoutForm" name="logout" value="yes">Sign out</button>
+      <button form="op.logoutForm">Stay signed in</button>`,
+  )
+}
+
+/** One thing to say. */
+export function messagePage(organization: string, title: string, text: string): Html {
+  return page(
+    organization,
+    title,
+    html`<p>${text}</p>
+      <p><a href="/">To the list of people</a></p>`,
+  )
+}
+
+/** The one stylesheet. */
+export const stylesheet = `
+:root { color-scheme: light dark; --line: light-dark(#c8ccd4, #454b57); --quiet: light-dark(#4d5561, #b3bac6) }
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 36rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif;
+  color: light-dark(#16181d, #eef0f4); background: light-dark(#fff, #16181d); overflow-wrap: anywhere }
+header { border: 1px dashed var(--line); border-radius: .5rem; padding: .75rem 1rem }
+p { margin: .25rem 0 1rem }
+header p, li p { margin: 0; color: var(--quiet); font-size: .875rem }
+h1 { font-size: 1.5rem; margin: 1.5rem 0 .5rem }
+ul { list-style: none; margin: 1rem 0; padding: 0 }
+li { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; justify-content: space-between;
+  border-top: 1px solid var(--line); padding: .75rem 0 }
+li > form:only-child { flex: 1 }
+em { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .5rem; font-size: .8125rem; font-style: normal;
+  color: light-dark(#a01c1c, #ff9d94) }
+button { font: inherit; min-height: 2.75rem; padding: .25rem .75rem; border: 1px solid var(--line); border-radius: .5rem;
+  color: inherit; background: light-dark(#f3f4f7, #262a32); cursor: pointer }
+button:hover { border-color: currentColor }
+.person { width: 100%; text-align: start; padding: .5rem 1rem }
+.person span { display: block; color: var(--quiet); font-size: .875rem }
+a { color: light-dark(#0b57c2, #8ab8ff) }
+:focus-visible { outline: 3px solid light-dark(#0b57c2, #8ab8ff); outline-offset: 2px }
+`

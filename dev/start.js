@@ -1,0 +1,2 @@
+import '../bin/node-version.js'
+await import('./start.ts')

@@ -1,0 +1,73 @@
+import { newId } from '../lib/ids.ts'
+import type { Db } from '../db/open.ts'
+
+/**
+ * Everything that is written to the audit, and when. The keys are stable names.
+ * `docs/audit.md` is made from this table.
+ */
+export const auditActions = {
+  'login.succeeded': 'Somebody signed in.',
+  'login.denied': 'A sign-in was refused; the reason says why.',
+  'login.identity_unregistered': 'A provider vouched for somebody who has no account here.',
+  'identity.linked': 'An identity at a provider was linked to an account.',
+  'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
+  'user.registered': 'An account was made.',
+  'organization.created': 'An organization was made.',
+  'connection.created': 'A connection to a provider was made.',
+  'flow.started': 'A sign-in began.',
+  'flow.denied': 'A sign-in could not be continued; the reason says why.',
+  'session.created': 'A session began.',
+  'session.rotated': 'A session went on under a new token; the old one is dead.',
+  'session.user_switched':
+    'Another person signed in in the same browser; the earlier session ended.',
+  'session.revoked': 'A session was ended; the reason says why.',
+  'session.dead_presented': 'A cookie of an ended or unknown session was presented.',
+  'session.malformed_cookie': 'A session cookie that cannot be one was presented.',
+  'session.id_in_wrong_channel': 'A session token was sent elsewhere than in the cookie.',
+  'session.device_hint_lost': 'A session’s own browser cookie went missing.',
+  'session.reauth_required': 'An ageing session asked for something that needs a recent sign-in.',
+  'session.orphaned_revoked': 'Sessions of an account that is gone were ended.',
+  'cookie.duplicate': 'Two session cookies came in one request; neither was used.',
+  'device.hint_set': 'A browser cookie was set.',
+  'authz.denied': 'Somebody asked for what is not theirs.',
+  'security.csrf': 'A request from another site was refused.',
+  'security.rng_failure': 'The random generator failed; nothing was issued.',
+  'forward_auth.untrusted_proxy': 'Forwarded headers came from somebody who is not a known proxy.',
+  'guest.claim_offered': 'A guest who signed in was offered their work.',
+  'store.unavailable': 'The database did not answer.',
+  'error.unhandled': 'A fault nobody expected; answered with 500.',
+  'auth.state_impossible': 'A state that cannot be was reached: a programming error.',
+} as const
+
+export type AuditAction = keyof typeof auditActions
+
+/** One thing that happened. Data holds plain words and numbers only, so that no secret object can get in. */
+export interface AuditEvent {
+  readonly action: AuditAction
+  /** @default 'ok' */
+  readonly outcome?: 'ok' | 'deny'
+  readonly organizationId?: string | undefined
+  readonly actorId?: string | undefined
+  /** The id of what it was done to. */
+  readonly target?: string | undefined
+  readonly data?: Readonly<Record<string, string | number | boolean | null | undefined>>
+  readonly requestId?: string | undefined
+}
+
+/** Writes one event. Call it in the transaction of the change that it tells of. */
+export async function recordEvent(db: Db, event: AuditEvent, now: Date): Promise<void> {
+  await db
+    .insertInto('audit_events')
+    .values({
+      id: newId(),
+      action: event.action,
+      outcome: event.outcome ?? 'ok',
+      organization_id: event.organizationId ?? null,
+      actor_id: event.actorId ?? null,
+      target: event.target ?? null,
+      data: JSON.stringify(event.data ?? {}),
+      request_id: event.requestId ?? null,
+      at: now,
+    })
+    .execute()
+}

@@ -1,0 +1,91 @@
+import { newId } from '../lib/ids.ts'
+import type { Db } from '../db/open.ts'
+import type { ProofData } from '../providers/proof.ts'
+
+/** A person at a provider, and whose account it is. */
+export interface Identity {
+  readonly id: string
+  readonly userId: string
+  /** `suspended`: signing in is refused. `gone`: the account was deleted. */
+  readonly owner: 'active' | 'suspended' | 'gone'
+  /** Whether the organization has removed this person; signing in does not bring them back. */
+  readonly removed: boolean
+}
+
+/** The key of an identity, all three compared byte for byte. An e-mail address is none of them. */
+export type IdentityKey = Pick<ProofData, 'connectionId' | 'issuer' | 'subject'>
+
+/**
+ * The identity with that key and the standing of its owner, or undefined.
+ * In a transaction the owner can be held (`hold`), so that nobody is suspended between this look and the commit.
+ */
+export async function findIdentity(
+  db: Db,
+  key: IdentityKey,
+  { hold = false } = {},
+): Promise<Identity | undefined> {
+  const query = db
+    .selectFrom('identities')
+    .innerJoin('users', 'users.id', 'identities.user_id')
+    .innerJoin('connections', 'connections.id', 'identities.connection_id')
+    .leftJoin('memberships', (join) =>
+      join
+        .onRef('memberships.user_id', '=', 'identities.user_id')
+        .onRef('memberships.organization_id', '=', 'connections.organization_id'),
+    )
+    .select([
+      'identities.id',
+      'identities.user_id',
+      'users.suspended_at',
+      'users.deleted_at',
+      'memberships.id as membership',
+      'memberships.removed_at',
+    ])
+    .where('identities.connection_id', '=', key.connectionId)
+    .where('identities.issuer', '=', key.issuer)
+    .where('identities.subject', '=', key.subject)
+  const row = await (hold ? query.forShare('users') : query).executeTakeFirst()
+  if (!row) return undefined
+  return {
+    id: row.id,
+    userId: row.user_id,
+    owner: row.deleted_at ? 'gone' : row.suspended_at ? 'suspended' : 'active',
+    removed: row.membership === null || row.removed_at !== null,
+  }
+}
+
+/** Links an identity to an account, for good: the database refuses to move it. Answers the identity's id. */
+export async function linkIdentity(
+  db: Db,
+  { key, userId, claims }: { key: IdentityKey; userId: string; claims: ProofData['claims'] },
+  now: Date,
+): Promise<string> {
+  const id = newId()
+  await db
+    .insertInto('identities')
+    .values({
+      id,
+      connection_id: key.connectionId,
+      issuer: key.issuer,
+      subject: key.subject,
+      user_id: userId,
+      claims: JSON.stringify(claims),
+      linked_at: now,
+      last_verified_at: now,
+    })
+    .execute()
+  return id
+}
+
+/** Notes that the provider has just vouched for this identity again, with what it says of the person now. */
+export async function markVerified(
+  db: Db,
+  { id, claims }: { id: string; claims: ProofData['claims'] },
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('identities')
+    .set({ last_verified_at: now, claims: JSON.stringify(claims) })
+    .where('id', '=', id)
+    .execute()
+}

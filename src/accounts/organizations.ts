@@ -1,0 +1,105 @@
+import { AppError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import { isDuplicate, type Db } from '../db/open.ts'
+import { recordEvent } from './audit.ts'
+
+export type Role = 'owner' | 'admin' | 'member'
+
+export interface Organization {
+  readonly id: string
+  /** A label for addresses; it may change and is never a key. */
+  readonly slug: string
+  readonly name: string
+}
+
+const slugShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/**
+ * Makes an organization.
+ * @throws AppError `config_rejected` when the slug is taken or has the wrong shape
+ */
+export async function createOrganization(
+  db: Db,
+  { slug, name }: { slug: string; name: string },
+  now: Date,
+): Promise<Organization> {
+  if (!slugShape.test(slug))
+    throw rejected(`"${slug}" is no slug: use a-z, 0-9 and dashes, at most 63.`)
+  const organization = { id: newId(), slug, name }
+  try {
+    await db
+      .insertInto('organizations')
+      .values({ ...organization, created_at: now })
+      .execute()
+  } catch (error) {
+    if (isDuplicate(error)) throw rejected(`There is already an organization "${slug}".`)
+    throw error
+  }
+  await recordEvent(
+    db,
+    { action: 'organization.created', organizationId: organization.id, target: organization.id },
+    now,
+  )
+  return organization
+}
+
+/** The organization with that slug, or undefined. */
+export async function findOrganization(db: Db, slug: string): Promise<Organization | undefined> {
+  if (!slugShape.test(slug)) return undefined
+  return db
+    .selectFrom('organizations')
+    .select(['id', 'slug', 'name'])
+    .where('slug', '=', slug)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** The only organization there is; undefined when there are several, or none. */
+export async function findOnlyOrganization(db: Db): Promise<Organization | undefined> {
+  const found = await db
+    .selectFrom('organizations')
+    .select(['id', 'slug', 'name'])
+    .where('deleted_at', 'is', null)
+    .limit(2)
+    .execute()
+  return found.length === 1 ? found[0] : undefined
+}
+
+/** Makes somebody a member. Does nothing when they are one already; whoever was removed stays removed. */
+export async function addMember(
+  db: Db,
+  { organizationId, userId, role }: { organizationId: string; userId: string; role: Role },
+  now: Date,
+): Promise<void> {
+  await db
+    .insertInto('memberships')
+    .values({
+      id: newId(),
+      organization_id: organizationId,
+      user_id: userId,
+      role,
+      link_since: now,
+    })
+    .onConflict((conflict) => conflict.columns(['organization_id', 'user_id']).doNothing())
+    .execute()
+}
+
+/** Marks that a member's sign-in at the organization's provider is linked and good. */
+export async function markLinked(
+  db: Db,
+  { organizationId, userId }: { organizationId: string; userId: string },
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('memberships')
+    .set({ link_state: 'linked', link_reason: null, link_since: now })
+    .where('organization_id', '=', organizationId)
+    .where('user_id', '=', userId)
+    .where('removed_at', 'is', null)
+    .where('link_state', '<>', 'linked')
+    .execute()
+}
+
+function rejected(problem: string): AppError {
+  return new AppError('config_rejected', { reason: problem, members: { problems: [problem] } })
+}

@@ -1,0 +1,228 @@
+import { Hono } from 'hono'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findConnection, readSettings } from './accounts/connections.ts'
+import { startEmbeddedPostgres } from './db/embedded.ts'
+import { migrate } from './db/migrate.ts'
+import {
+  assertSupportedServer,
+  openDatabase,
+  readDatabaseTime,
+  type Connection,
+  type Db,
+} from './db/open.ts'
+import type { LoginServices } from './flows/login.ts'
+import type { Route, Services } from './http/exchange.ts'
+import { handle, loginUrl } from './http/handler.ts'
+import { callerOf } from './http/caller.ts'
+import { problem } from './http/problem.ts'
+import { secure } from './http/headers.ts'
+import { followClock, minutes, seconds, type Clock } from './lib/clock.ts'
+import { readConfig, type Config } from './lib/config.ts'
+import { createEgress, type Egress } from './lib/egress.ts'
+import { AppError, type ErrorCode } from './lib/errors.ts'
+import { newId } from './lib/ids.ts'
+import { createLog, type Log } from './lib/log.ts'
+import { createSealer } from './lib/seal.ts'
+import { openProvider } from './providers/index.ts'
+import { routes as ownRoutes } from './routes.ts'
+import { authenticate, createQuiet } from './sessions/authenticate.ts'
+import { cookieNames } from './sessions/cookies.ts'
+import { admit, type Outcome } from './sessions/decide.ts'
+import type { Membership, Person } from './sessions/lookup.ts'
+import { errorPage } from './web/error.ts'
+
+/** What can be given to {@link createSallyport}; everything has a default. */
+export interface Options {
+  /** @default what the environment says: see docs/configuration.md */
+  readonly config?: Config
+  /** @default JSON lines on standard output */
+  readonly log?: Log
+  /** Where the database is. @default `config.databaseUrl`, else an embedded PostgreSQL in `config.data` */
+  readonly database?: Connection
+  /** @default the database's clock */
+  readonly clock?: Clock
+  /** @default the egress client; loopback is open to it outside production */
+  readonly egress?: Egress
+  /** How a connection's provider is opened. @default by its kind, from the table of providers */
+  readonly openProvider?: typeof openProvider
+  /** Endpoints beside or, at the same path, instead of Sallyport's own. */
+  readonly routes?: readonly Route[]
+}
+
+/** Anything that carries request headers: a `Request`, a Node `IncomingMessage`, an Express or Fastify request. */
+export interface Asking {
+  readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>
+}
+
+/** Who is asking. */
+export type Who =
+  | {
+      readonly signedIn: true
+      readonly user: Person
+      /** The organizations this session holds a proof for, with the person's role in each now. */
+      readonly organizations: readonly Membership[]
+      /** A handle to name the session by; not the token. */
+      readonly session: { readonly id: string; readonly authenticatedAt: Date }
+      readonly outcome: Outcome
+    }
+  | {
+      readonly signedIn: false
+      /** Why not. `temporarily_unavailable`: nobody knows; do not treat the person as signed out. */
+      readonly code: ErrorCode
+      readonly outcome: Outcome
+    }
+
+/** A running Sallyport. */
+export interface Sallyport {
+  /** Answers one request to a path of Sallyport's own. @param peer the address at the other end of the connection */
+  fetch(request: Request, peer?: string): Promise<Response>
+  /** Whether a path is Sallyport's to answer. */
+  owns(pathname: string): boolean
+  /** Decides who is asking, from the session cookie. Never throws for a database that is away. */
+  authenticate(request: Asking): Promise<Who>
+  /** The answer for somebody who is not let in: people go to the sign-in page and come back, programs get a problem document. */
+  challenge(request: Request, who: Who): Response
+  /** What the endpoints are built on; for tests and tools. */
+  readonly services: Services
+  /** Stops everything this Sallyport has started. */
+  close(): Promise<void>
+}
+
+const clockEvery = seconds(10)
+
+/**
+ * Starts a Sallyport: opens the database, brings its schema up to date, and wires everything by hand.
+ * @throws ConfigError, EmbeddedPostgresError, SchemaError: each message is meant for the operator
+ */
+export async function createSallyport(options: Options = {}): Promise<Sallyport> {
+  const config = options.config ?? readConfig(process.env)
+  const log = options.log ?? createLog(config.logLevel)
+  const { db, stopDatabase } = await startDatabase(config, options.database, log)
+  try {
+    await assertSupportedServer(db)
+    await migrate(db)
+    return await wire({ ...options, config, log }, db, stopDatabase)
+  } catch (error) {
+    await db.destroy()
+    await stopDatabase()
+    throw error
+  }
+}
+
+async function startDatabase(
+  config: Config,
+  given: Connection | undefined,
+  log: Log,
+): Promise<{ db: Db; stopDatabase: () => Promise<void> }> {
+  const own =
+    given || config.databaseUrl
+      ? undefined
+      : await startEmbeddedPostgres(join(config.data, 'postgres'))
+  const db = openDatabase(given ?? config.databaseUrl ?? own!.connection, {
+    pool: config.databasePool,
+    statementTimeoutMs: config.statementTimeoutMs,
+    onIdleError: (err) => log.warn({ err }, 'a database connection broke'),
+  })
+  return { db, stopDatabase: async () => own?.stop() }
+}
+
+async function wire(
+  { config, log, ...given }: Options & { config: Config; log: Log },
+  db: Db,
+  stopDatabase: () => Promise<void>,
+): Promise<Sallyport> {
+  const following = given.clock ? undefined : await followClock(() => readDatabaseTime(db))
+  const clock = given.clock ?? following!
+  const heartbeat = setInterval(() => {
+    following?.sync().catch((err) => log.warn({ err }, 'the database clock could not be read'))
+  }, clockEvery).unref()
+  const egress = given.egress ?? createEgress({ allowLoopback: config.mode !== 'production' })
+  const sealer = createSealer(config.keys)
+  const open = given.openProvider ?? openProvider
+  const provider: LoginServices['provider'] = async (connectionId) => {
+    const connection = await findConnection(db, connectionId)
+    if (!connection) throw new AppError('provider_disabled', { reason: 'connection_gone' })
+    const settings = await readSettings(db, sealer, connectionId)
+    return open(connection.kind, settings, { egress, clock, log, connectionId })
+  }
+  const services: Services = {
+    db,
+    clock,
+    log,
+    sealer,
+    provider,
+    origin: config.url.origin,
+    cookies: cookieNames(config.url),
+    lifetimes: { idle: minutes(config.idleMinutes), absolute: minutes(config.absoluteMinutes) },
+    quiet: createQuiet(),
+    proxies: config.proxies,
+    proxySecret: config.proxySecret,
+    version: packageVersion(),
+    errorPage,
+  }
+  const router = route(services, [...(given.routes ?? []), ...ownRoutes])
+  return {
+    services,
+    fetch: async (request, peer) => router.fetch(request, { peer }),
+    owns: (pathname) => router.router.match('GET', pathname)[0].length > 0,
+    authenticate: (request) => whoIs(services, request),
+    challenge: (request, who) => challenge(services, request, who),
+    async close() {
+      clearInterval(heartbeat)
+      if (!given.egress) await egress.close()
+      await db.destroy()
+      await stopDatabase()
+    },
+  }
+}
+
+/** The table of routes as a router; a known path with another method is 405, anything else 404. */
+function route(services: Services, table: readonly Route[]): Hono<{ Bindings: { peer?: string } }> {
+  const router = new Hono<{ Bindings: { peer?: string } }>()
+  const allowed = new Map<string, Set<string>>()
+  for (const row of table) {
+    allowed.set(row.path, (allowed.get(row.path) ?? new Set()).add(row.method))
+    router.on(row.method, row.path, (c) =>
+      handle(services, row, { request: c.req.raw, params: c.req.param(), peer: c.env.peer }),
+    )
+  }
+  for (const [path, methods] of allowed) {
+    router.all(path, (c) =>
+      handle(services, 'method_not_allowed', {
+        request: c.req.raw,
+        peer: c.env.peer,
+        allow: [...methods].join(', '),
+      }),
+    )
+  }
+  router.notFound((c) => handle(services, 'not_found', { request: c.req.raw, peer: c.env.peer }))
+  return router
+}
+
+async function whoIs(services: Services, { headers }: Asking): Promise<Who> {
+  const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']
+  const asker = await authenticate(services, typeof cookie === 'string' ? cookie : null)
+  const { outcome } = asker.verdict
+  const code = admit(asker.verdict, asker.state, 'user')
+  if (code || !asker.session) return { signedIn: false, code: code ?? 'login_required', outcome }
+  const { person, organizations, id, authenticatedAt } = asker.session
+  return { signedIn: true, user: person, organizations, session: { id, authenticatedAt }, outcome }
+}
+
+function challenge(services: Services, request: Request, who: Who): Response {
+  const url = new URL(request.url)
+  const error = new AppError(who.signedIn ? 'forbidden' : who.code)
+  const requestId = newId()
+  const lead =
+    error.status === 401 && request.method === 'GET' && callerOf(request) === 'navigation'
+  const response = lead
+    ? new Response(null, { status: 303, headers: { location: loginUrl(services.origin, url) } })
+    : problem(error, requestId, loginUrl(services.origin, url))
+  return secure(response, { https: services.cookies.secure, requestId })
+}
+
+function packageVersion(): string {
+  const file = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

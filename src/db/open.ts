@@ -1,0 +1,93 @@
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import pg from 'pg'
+import type { DB } from './schema.ts'
+
+/** The database, or a transaction in it: every domain function takes either. */
+export type Db = Kysely<DB>
+export type Tx = Transaction<DB>
+
+export interface DatabaseOptions {
+  /** The most connections this process opens. @default 10 */
+  readonly pool?: number
+  /** How long one statement may take, in milliseconds. @default 5000 */
+  readonly statementTimeoutMs?: number
+  /** Told of connections that broke while idle. */
+  readonly onIdleError?: (error: Error) => void
+}
+
+/** Where a database is: a URL, or the settings of the embedded one. */
+export type Connection = string | { host: string; port: number; user: string; database: string }
+
+const oldestSupported = 15
+
+/**
+ * Opens a pooled connection. Nothing is sent until the first statement.
+ * Statements, and waiting for a free connection, have a time-out, so that a slow database is an error and not a hang.
+ */
+export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db {
+  const { pool = 10, statementTimeoutMs = 5000, onIdleError = () => {} } = options
+  const where = typeof to === 'string' ? { connectionString: to } : to
+  const connections = new pg.Pool({
+    ...where,
+    max: pool,
+    connectionTimeoutMillis: statementTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 1000,
+    idle_in_transaction_session_timeout: 30_000,
+    application_name: 'sallyport',
+    keepAlive: true,
+  })
+  connections.on('error', onIdleError)
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: connections }) })
+}
+
+/** Throws, in one sentence, when the server is too old for us. */
+export async function assertSupportedServer(db: Db): Promise<void> {
+  const { rows } = await sql<{
+    version: string
+  }>`select current_setting('server_version_num') as version`.execute(db)
+  const version = Math.floor(Number(rows[0]?.version) / 10_000)
+  if (version < oldestSupported)
+    throw new Error(
+      `Sallyport needs PostgreSQL ${oldestSupported} or later, and this one is ${version}.`,
+    )
+}
+
+/** The database's time, to the millisecond. */
+export async function readDatabaseTime(db: Db): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
+  return rows[0]!.now
+}
+
+/** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, operator intervention. */
+const unavailableClasses = ['08', '53', '57']
+const unavailableCodes = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]
+const unavailableMessages =
+  /timeout|terminated|Client has encountered a connection error|Cannot use a pool after/i
+
+/** Whether an error means that the database is away or too slow, rather than that we asked something wrong. */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string')
+    return (
+      unavailableCodes.includes(code) ||
+      (code.length === 5 && unavailableClasses.includes(code.slice(0, 2)))
+    )
+  return unavailableMessages.test(error.message)
+}
+
+/** Whether an error is a violated unique constraint (of that name, when one is given). */
+export function isDuplicate(error: unknown, constraint?: string): boolean {
+  const { code, constraint: violated } = (error ?? {}) as { code?: unknown; constraint?: unknown }
+  return code === '23505' && (constraint === undefined || violated === constraint)
+}

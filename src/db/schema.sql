@@ -1,0 +1,184 @@
+create table audit_events (
+  id uuid not null,
+  action text not null,
+  outcome text not null,
+  organization_id uuid,
+  actor_id uuid,
+  target text,
+  data jsonb not null default '{}'::jsonb,
+  request_id text,
+  at timestamp with time zone not null,
+  constraint audit_events_pkey PRIMARY KEY (id),
+  constraint audit_events_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'deny'::text])))
+);
+CREATE INDEX audit_events_organization ON audit_events USING btree (organization_id, at);
+CREATE TRIGGER audit_events_are_final BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+create table connections (
+  id uuid not null,
+  organization_id uuid not null,
+  kind text not null,
+  name text not null,
+  settings bytea not null,
+  config_version integer not null default 1,
+  state text not null default 'draft'::text,
+  provisioning text not null default 'off'::text,
+  deleted_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint connections_pkey PRIMARY KEY (id),
+  constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'everybody'::text]))),
+  constraint connections_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'tested'::text, 'active'::text, 'disabled'::text])))
+);
+CREATE INDEX connections_organization ON connections USING btree (organization_id);
+
+create table flows (
+  id uuid not null,
+  handle_hash bytea not null,
+  browser_hash bytea not null,
+  kind text not null,
+  organization_id uuid not null,
+  connection_id uuid not null,
+  config_version integer not null,
+  signature text not null,
+  version integer not null default 1,
+  data bytea not null,
+  idle_ends_at timestamp with time zone not null,
+  absolute_ends_at timestamp with time zone not null,
+  claimed_at timestamp with time zone,
+  consumed_at timestamp with time zone,
+  outcome jsonb,
+  foreign_attempts integer not null default 0,
+  created_at timestamp with time zone not null,
+  constraint flows_handle_hash_key UNIQUE (handle_hash),
+  constraint flows_pkey PRIMARY KEY (id),
+  constraint flows_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint flows_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint flows_kind_check CHECK ((kind = 'login'::text))
+);
+CREATE INDEX flows_absolute_ends_at ON flows USING btree (absolute_ends_at);
+
+create table identities (
+  id uuid not null,
+  connection_id uuid not null,
+  issuer text collate "C" not null,
+  subject text collate "C" not null,
+  user_id uuid not null,
+  claims jsonb not null default '{}'::jsonb,
+  linked_at timestamp with time zone not null,
+  last_verified_at timestamp with time zone not null,
+  constraint identities_connection_id_issuer_subject_key UNIQUE (connection_id, issuer, subject),
+  constraint identities_connection_id_user_id_key UNIQUE (connection_id, user_id),
+  constraint identities_pkey PRIMARY KEY (id),
+  constraint identities_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint identities_subject_check CHECK ((subject <> ''::text))
+);
+CREATE INDEX identities_user ON identities USING btree (user_id);
+CREATE TRIGGER identities_keep_their_user BEFORE UPDATE OF user_id, connection_id, issuer, subject ON identities FOR EACH ROW WHEN (((((old.user_id IS DISTINCT FROM new.user_id) OR (old.connection_id IS DISTINCT FROM new.connection_id)) OR (old.issuer IS DISTINCT FROM new.issuer)) OR (old.subject IS DISTINCT FROM new.subject))) EXECUTE FUNCTION refuse_change();
+
+create table memberships (
+  id uuid not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  link_state text not null default 'unlinked'::text,
+  link_reason text,
+  link_since timestamp with time zone not null,
+  removed_at timestamp with time zone,
+  constraint memberships_organization_id_user_id_key UNIQUE (organization_id, user_id),
+  constraint memberships_pkey PRIMARY KEY (id),
+  constraint memberships_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint memberships_link_state_check CHECK ((link_state = ANY (ARRAY['unlinked'::text, 'linked'::text, 'suspect'::text, 'revoked'::text]))),
+  constraint memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text])))
+);
+CREATE INDEX memberships_user ON memberships USING btree (user_id);
+
+create table organizations (
+  id uuid not null,
+  slug text not null,
+  name text not null,
+  default_role text not null default 'member'::text,
+  deleted_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint organizations_slug_key UNIQUE (slug),
+  constraint organizations_pkey PRIMARY KEY (id),
+  constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+create table session_proofs (
+  session_id uuid not null,
+  organization_id uuid not null,
+  connection_id uuid not null,
+  identity_id uuid not null,
+  config_version integer not null,
+  authenticated_at timestamp with time zone not null,
+  acr text,
+  amr text[],
+  provider_session text,
+  not_on_or_after timestamp with time zone,
+  constraint session_proofs_pkey PRIMARY KEY (session_id, organization_id),
+  constraint session_proofs_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint session_proofs_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE,
+  constraint session_proofs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint session_proofs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+CREATE INDEX session_proofs_connection ON session_proofs USING btree (connection_id);
+CREATE INDEX session_proofs_identity ON session_proofs USING btree (identity_id);
+
+create table sessions (
+  id uuid not null,
+  token_hash bytea not null,
+  user_id uuid not null,
+  kind text not null,
+  browser_hash bytea,
+  flow_id uuid,
+  rotated_from uuid,
+  device text not null default ''::text,
+  address inet,
+  authenticated_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  idle_ends_at timestamp with time zone not null,
+  absolute_ends_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  revoked_reason text,
+  created_at timestamp with time zone not null,
+  constraint sessions_flow_id_key UNIQUE (flow_id),
+  constraint sessions_token_hash_key UNIQUE (token_hash),
+  constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES sessions(id) ON DELETE SET NULL,
+  constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint sessions_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
+  constraint sessions_check1 CHECK ((idle_ends_at <= absolute_ends_at)),
+  constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text])))
+);
+CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
+CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);
+CREATE INDEX sessions_user ON sessions USING btree (user_id) WHERE (revoked_at IS NULL);
+CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
+
+create table user_emails (
+  user_id uuid not null,
+  address text not null,
+  folded text not null,
+  verified_at timestamp with time zone,
+  is_primary boolean not null default false,
+  constraint user_emails_pkey PRIMARY KEY (user_id, folded),
+  constraint user_emails_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE UNIQUE INDEX user_emails_primary ON user_emails USING btree (user_id) WHERE is_primary;
+CREATE UNIQUE INDEX user_emails_verified ON user_emails USING btree (folded) WHERE (verified_at IS NOT NULL);
+
+create table users (
+  id uuid not null,
+  name text not null,
+  kind text not null,
+  suspended_at timestamp with time zone,
+  merged_into uuid,
+  deleted_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES users(id),
+  constraint users_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'guest'::text])))
+);

@@ -1,0 +1,145 @@
+// Made by `npm run schema` from the migrations. Do not edit.
+import type { ColumnType, Generated } from 'kysely'
+
+/** Read as parsed JSON, written as its text. */
+export type Json = ColumnType<unknown, string, string>
+export type JsonWithDefault = ColumnType<unknown, string | undefined, string>
+
+export interface AuditEvents {
+  id: string
+  action: string
+  outcome: string
+  organization_id: string | null
+  actor_id: string | null
+  target: string | null
+  data: JsonWithDefault
+  request_id: string | null
+  at: Date
+}
+
+export interface Connections {
+  id: string
+  organization_id: string
+  kind: string
+  name: string
+  settings: Buffer
+  config_version: Generated<number>
+  state: Generated<string>
+  provisioning: Generated<string>
+  deleted_at: Date | null
+  created_at: Date
+}
+
+export interface Flows {
+  id: string
+  handle_hash: Buffer
+  browser_hash: Buffer
+  kind: string
+  organization_id: string
+  connection_id: string
+  config_version: number
+  signature: string
+  version: Generated<number>
+  data: Buffer
+  idle_ends_at: Date
+  absolute_ends_at: Date
+  claimed_at: Date | null
+  consumed_at: Date | null
+  outcome: Json | null
+  foreign_attempts: Generated<number>
+  created_at: Date
+}
+
+export interface Identities {
+  id: string
+  connection_id: string
+  issuer: string
+  subject: string
+  user_id: string
+  claims: JsonWithDefault
+  linked_at: Date
+  last_verified_at: Date
+}
+
+export interface Memberships {
+  id: string
+  organization_id: string
+  user_id: string
+  role: string
+  link_state: Generated<string>
+  link_reason: string | null
+  link_since: Date
+  removed_at: Date | null
+}
+
+export interface Organizations {
+  id: string
+  slug: string
+  name: string
+  default_role: Generated<string>
+  deleted_at: Date | null
+  created_at: Date
+}
+
+export interface SessionProofs {
+  session_id: string
+  organization_id: string
+  connection_id: string
+  identity_id: string
+  config_version: number
+  authenticated_at: Date
+  acr: string | null
+  amr: string[] | null
+  provider_session: string | null
+  not_on_or_after: Date | null
+}
+
+export interface Sessions {
+  id: string
+  token_hash: Buffer
+  user_id: string
+  kind: string
+  browser_hash: Buffer | null
+  flow_id: string | null
+  rotated_from: string | null
+  device: Generated<string>
+  address: string | null
+  authenticated_at: Date
+  last_seen_at: Date
+  idle_ends_at: Date
+  absolute_ends_at: Date
+  revoked_at: Date | null
+  revoked_reason: string | null
+  created_at: Date
+}
+
+export interface UserEmails {
+  user_id: string
+  address: string
+  folded: string
+  verified_at: Date | null
+  is_primary: Generated<boolean>
+}
+
+export interface Users {
+  id: string
+  name: string
+  kind: string
+  suspended_at: Date | null
+  merged_into: string | null
+  deleted_at: Date | null
+  created_at: Date
+}
+
+export interface DB {
+  audit_events: AuditEvents
+  connections: Connections
+  flows: Flows
+  identities: Identities
+  memberships: Memberships
+  organizations: Organizations
+  session_proofs: SessionProofs
+  sessions: Sessions
+  user_emails: UserEmails
+  users: Users
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { seconds, type Clock } from '../lib/clock.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { isUnavailable } from '../db/open.ts'
+import {
+  claimFlow,
+  consumeFlow,
+  readOutcome,
+  saveFlow,
+  type FlowOutcome,
+  type FlowServices,
+  type StoredFlow,
+} from './store.ts'
+
+/**
+ * One step of a flow. Steps never name one another: what comes next is read off the data.
+ * `Turn` is what one request brings; `Answer` is what a flow tells the browser.
+ */
+export interface Step<Data, Turn, Answer> {
+  readonly name: string
+  /** Moves when what the step leaves in the data changes meaning; flows under way then start again. */
+  readonly version: number
+  /** Speaks to the outside in a way that must not happen twice: one request of the flow may run it, ever. */
+  readonly once?: boolean
+  /** Whether `data` already holds what this step is there to find out. */
+  done(data: Data): boolean
+  /** Moves the data forward; with an `answer`, rests until the browser comes back. */
+  run(data: Data, turn: Turn): Promise<{ readonly data: Data; readonly answer?: Answer }>
+}
+
+/** A kind of flow: its steps in order, and what is done when none is left. */
+export interface FlowKind<Data, Turn, Answer> {
+  readonly steps: readonly Step<Data, Turn, Answer>[]
+  finish(flow: StoredFlow<Data>, turn: Turn): Promise<Answer>
+}
+
+/** How a flow that is over answers, first time and every time after. */
+export interface Ended {
+  readonly kind: 'ended'
+  readonly outcome: FlowOutcome
+}
+
+/**
+ * What a flow was started under. Another organization, connection, configuration or list of steps gives another
+ * signature, and a flow whose signature no longer fits starts again instead of running a wrong step.
+ */
+export function signatureOf(
+  kind: string,
+  steps: readonly { readonly name: string; readonly version: number }[],
+  flow: Pick<StoredFlow<unknown>, 'organizationId' | 'connectionId' | 'configVersion'>,
+): string {
+  const text = [
+    kind,
+    flow.organizationId,
+    flow.connectionId,
+    flow.configVersion,
+    ...steps.map(({ name, version }) => `${name}@${version}`),
+  ]
+  return createHash('sha256').update(JSON.stringify(text)).digest('base64url')
+}
+
+/**
+ * Runs a flow from wherever it stands until it rests or ends. Starting, and resuming after the provider's redirect,
+ * are this same call.
+ */
+export async function dispatch<Data, Turn, Answer>(
+  services: FlowServices & { readonly clock: Clock; readonly log: Log },
+  { steps, finish }: FlowKind<Data, Turn, Answer>,
+  started: StoredFlow<Data>,
+  turn: Turn,
+): Promise<Answer | Ended> {
+  let flow = started
+  try {
+    for (;;) {
+      const step = steps.find(({ done }) => !done(flow.data))
+      if (!step) return await finish(flow, turn)
+      if (step.once) {
+        const claimed = await claimFlow(services.db, flow, services.clock.now())
+        if (!claimed) return await winnersOutcome(services, flow.id)
+        flow = claimed
+      }
+      const { data, answer } = await step.run(flow.data, turn)
+      const saved = await saveFlow(services, flow, data)
+      if (!saved) return await winnersOutcome(services, flow.id)
+      flow = saved
+      if (answer) return answer
+      if (!step.done(data)) throw new Error(`Step "${step.name}" neither finished nor answered`)
+    }
+  } catch (thrown) {
+    if (!flow.claimed || isUnavailable(thrown)) throw thrown
+    return await refuse(services, flow, thrown)
+  }
+}
+
+/** A flow that has spoken to the provider cannot be tried again: the refusal is its outcome. */
+async function refuse(
+  { db, clock, log }: FlowServices & { readonly clock: Clock; readonly log: Log },
+  flow: StoredFlow<unknown>,
+  thrown: unknown,
+): Promise<Ended> {
+  const { code, reason } = toAppError(thrown)
+  if (code === 'internal_error')
+    log.error({ err: thrown, flow: flow.id }, 'a sign-in failed on our side')
+  else log.info({ err: thrown, flow: flow.id }, 'a sign-in was refused')
+  const outcome = { kind: 'refused', code, reason } as const
+  await consumeFlow(db, flow.id, outcome, clock.now())
+  return { kind: 'ended', outcome }
+}
+
+const pollEvery = 50
+/** As long as the one request that speaks to the provider can take, and a little more. */
+const patience = seconds(15)
+
+/** Another request of the same flow is ahead: its outcome is ours. */
+async function winnersOutcome({ db }: FlowServices, id: string): Promise<Ended> {
+  const until = performance.now() + patience
+  while (performance.now() < until) {
+    const outcome = await readOutcome(db, id)
+    if (outcome) return { kind: 'ended', outcome }
+    await new Promise((resolve) => setTimeout(resolve, pollEvery))
+  }
+  throw new AppError('flow_invalid', { reason: 'abandoned' })
+}

@@ -1,0 +1,215 @@
+import type { Db } from '../db/open.ts'
+import { later, minutes } from '../lib/clock.ts'
+import type { ErrorCode } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Sealer } from '../lib/seal.ts'
+import { hashToken, isToken, randomToken, sameBytes } from '../lib/secrets.ts'
+
+/** Time between two requests of one flow. Reading moves it on, because the time spent at the provider writes nothing. */
+export const flowIdle: number = minutes(10)
+/** A flow's whole life. */
+export const flowAbsolute: number = minutes(60)
+/** How often another browser may try before the flow is ended for good. */
+const foreignAttemptsAllowed = 5
+
+/** How a flow ended. Asking again gives the same answer. */
+export type FlowOutcome =
+  | { readonly kind: 'signed-in'; readonly sessionId: string; readonly returnTo: string }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
+
+/** A flow as stored; `data` is opened. */
+export interface StoredFlow<Data> {
+  readonly id: string
+  readonly kind: 'login'
+  readonly organizationId: string
+  readonly connectionId: string
+  readonly configVersion: number
+  readonly signature: string
+  readonly version: number
+  readonly claimed: boolean
+  readonly data: Data
+}
+
+/** What loading a flow found. Never null: each state has its own page. */
+export type LoadedFlow<Data> =
+  | { readonly state: 'live'; readonly flow: StoredFlow<Data> }
+  | { readonly state: 'consumed'; readonly outcome: FlowOutcome }
+  | { readonly state: 'expired' | 'mismatch'; readonly reason: string }
+  | { readonly state: 'unknown' }
+
+export interface FlowServices {
+  readonly db: Db
+  readonly sealer: Sealer
+}
+
+/** Stores a new flow, bound to the browser that began it, and answers its handle. */
+export async function startFlow<Data>(
+  { db, sealer }: FlowServices,
+  started: Pick<
+    StoredFlow<Data>,
+    'kind' | 'organizationId' | 'connectionId' | 'configVersion' | 'signature' | 'data'
+  > & {
+    readonly browserHash: Buffer
+  },
+  now: Date,
+): Promise<{ handle: string; flow: StoredFlow<Data> }> {
+  const id = newId()
+  const handle = randomToken()
+  await db
+    .insertInto('flows')
+    .values({
+      id,
+      handle_hash: hashToken(handle),
+      browser_hash: started.browserHash,
+      kind: started.kind,
+      organization_id: started.organizationId,
+      connection_id: started.connectionId,
+      config_version: started.configVersion,
+      signature: started.signature,
+      data: sealer.seal(started.data, place(id)),
+      idle_ends_at: later(now, flowIdle),
+      absolute_ends_at: later(now, flowAbsolute),
+      created_at: now,
+    })
+    .execute()
+  const { browserHash: _, ...rest } = started
+  return { handle, flow: { ...rest, id, version: 1, claimed: false } }
+}
+
+/** What the flow has to match: the browser's cookie, and the address the request came to. */
+export interface Binding {
+  readonly browser: string | null
+  readonly kind: 'login'
+  readonly connectionId: string
+  readonly signature: (
+    flow: Pick<StoredFlow<unknown>, 'organizationId' | 'connectionId' | 'configVersion'>,
+  ) => string
+}
+
+/**
+ * Finds a flow by its handle and checks everything it is bound to, cheapest first, before anything is opened.
+ * Another browser neither reads nor consumes it.
+ */
+export async function loadFlow<Data>(
+  { db, sealer }: FlowServices,
+  handle: string | null,
+  binding: Binding,
+  now: Date,
+): Promise<LoadedFlow<Data>> {
+  if (!handle || !isToken(handle)) return { state: 'unknown' }
+  const row = await db
+    .selectFrom('flows')
+    .selectAll()
+    .where('handle_hash', '=', hashToken(handle))
+    .executeTakeFirst()
+  if (!row) return { state: 'unknown' }
+  if (row.kind !== binding.kind) return { state: 'mismatch', reason: 'kind_mismatch' }
+  if (row.connection_id !== binding.connectionId)
+    return { state: 'mismatch', reason: 'org_mismatch' }
+  if (!binding.browser) return { state: 'mismatch', reason: 'browser_cookie_missing' }
+  if (!sameBytes(row.browser_hash, hashToken(binding.browser))) {
+    await countForeignAttempt(db, row.id)
+    return { state: 'mismatch', reason: 'browser_mismatch' }
+  }
+  const flow = {
+    id: row.id,
+    kind: 'login' as const,
+    organizationId: row.organization_id,
+    connectionId: row.connection_id,
+    configVersion: row.config_version,
+    signature: row.signature,
+    version: row.version,
+    claimed: row.claimed_at !== null,
+  }
+  if (row.foreign_attempts >= foreignAttemptsAllowed)
+    return { state: 'expired', reason: 'foreign_attempts' }
+  if (row.absolute_ends_at <= now) return { state: 'expired', reason: 'expired' }
+  if (row.consumed_at) return { state: 'consumed', outcome: row.outcome as FlowOutcome }
+  if (row.idle_ends_at <= now) return { state: 'expired', reason: 'expired' }
+  if (row.signature !== binding.signature(flow))
+    return { state: 'expired', reason: 'definition_changed' }
+  const data = sealer.open<Data>(row.data, place(row.id))
+  await db
+    .updateTable('flows')
+    .set({ idle_ends_at: later(now, flowIdle) })
+    .where('id', '=', row.id)
+    .execute()
+  return { state: 'live', flow: { ...flow, data } }
+}
+
+/**
+ * Writes a flow's data if nobody wrote since it was read: one statement, compare-and-swap.
+ * Answers the flow as it stands now, or undefined when the swap was lost.
+ */
+export async function saveFlow<Data>(
+  { db, sealer }: FlowServices,
+  flow: StoredFlow<Data>,
+  data: Data,
+): Promise<StoredFlow<Data> | undefined> {
+  const { numUpdatedRows } = await db
+    .updateTable('flows')
+    .set({ data: sealer.seal(data, place(flow.id)), version: flow.version + 1 })
+    .where('id', '=', flow.id)
+    .where('version', '=', flow.version)
+    .where('consumed_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n ? { ...flow, data, version: flow.version + 1 } : undefined
+}
+
+/** Takes the right to do what may be done once only. One request gets it, all others get undefined. */
+export async function claimFlow<Data>(
+  db: Db,
+  flow: StoredFlow<Data>,
+  now: Date,
+): Promise<StoredFlow<Data> | undefined> {
+  const { numUpdatedRows } = await db
+    .updateTable('flows')
+    .set({ claimed_at: now, version: flow.version + 1 })
+    .where('id', '=', flow.id)
+    .where('version', '=', flow.version)
+    .where('claimed_at', 'is', null)
+    .where('consumed_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n ? { ...flow, claimed: true, version: flow.version + 1 } : undefined
+}
+
+/**
+ * Ends a flow with its outcome, once, and forgets what it held. Run it in the transaction that carries the outcome out.
+ * Answers whether this call was the one.
+ */
+export async function consumeFlow(
+  db: Db,
+  id: string,
+  outcome: FlowOutcome,
+  now: Date,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('flows')
+    .set({ consumed_at: now, outcome: JSON.stringify(outcome), data: Buffer.alloc(0) })
+    .where('id', '=', id)
+    .where('consumed_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+/** How a flow ended, once it has; undefined while it runs. */
+export async function readOutcome(db: Db, id: string): Promise<FlowOutcome | undefined> {
+  const row = await db
+    .selectFrom('flows')
+    .select(['outcome'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return (row?.outcome ?? undefined) as FlowOutcome | undefined
+}
+
+async function countForeignAttempt(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('flows')
+    .set((eb) => ({ foreign_attempts: eb('foreign_attempts', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
+}
+
+function place(row: string): { table: string; column: string; row: string } {
+  return { table: 'flows', column: 'data', row }
+}

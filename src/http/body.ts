@@ -1,0 +1,50 @@
+import { AppError } from '../lib/errors.ts'
+
+/** The largest form, in bytes. */
+export const formLimit: number = 16 * 1024
+
+/**
+ * Reads an `application/x-www-form-urlencoded` body of at most {@link formLimit} bytes.
+ * @throws AppError `unsupported_media_type` for any other type or a compressed body, `payload_too_large`, and
+ * `invalid_request` for broken UTF-8 or a field that comes twice
+ */
+export async function readForm(request: Request): Promise<Record<string, string>> {
+  assertType(request.headers, 'application/x-www-form-urlencoded')
+  const fields = new URLSearchParams(await readText(request, formLimit))
+  const form: Record<string, string> = Object.create(null)
+  for (const [name, value] of fields) {
+    if (name in form) throw new AppError('invalid_request', { reason: 'duplicate_field' })
+    form[name] = value
+  }
+  return form
+}
+
+function assertType(headers: Headers, wanted: string): void {
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').toLowerCase().split(';')
+  const charsetOnly = parameters.every((parameter) => /^\s*charset="?utf-8"?\s*$/.test(parameter))
+  const encoding = headers.get('content-encoding')
+  if (type.trim() !== wanted || !charsetOnly)
+    throw new AppError('unsupported_media_type', { reason: 'content_type' })
+  if (encoding && encoding !== 'identity')
+    throw new AppError('unsupported_media_type', { reason: 'content_encoding' })
+}
+
+async function readText(request: Request, limit: number): Promise<string> {
+  const tooLarge = new AppError('payload_too_large', {
+    reason: 'body_limit',
+    headers: { connection: 'close' },
+  })
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length
+    if (size > limit) throw tooLarge
+    chunks.push(chunk)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch (cause) {
+    throw new AppError('invalid_request', { reason: 'not_utf8', cause })
+  }
+}

@@ -1,0 +1,64 @@
+import type { AddressRange } from '../lib/config.ts'
+import type { AppError } from '../lib/errors.ts'
+import type { Secret } from '../lib/secrets.ts'
+import type { Asker, SessionServices } from '../sessions/authenticate.ts'
+import type { Access } from '../sessions/decide.ts'
+import type { LoginServices } from '../flows/login.ts'
+
+/** Everything an endpoint may need; wired by hand in `app.ts`. */
+export interface Services extends SessionServices, LoginServices {
+  readonly proxies: readonly AddressRange[]
+  readonly proxySecret: Secret | undefined
+  readonly version: string
+  /** How a person is told of an error. */
+  readonly errorPage: (error: AppError, context: ErrorContext) => Response | Promise<Response>
+}
+
+/** What an error page may say beside the error's own two lines. */
+export interface ErrorContext {
+  readonly requestId: string
+  readonly url: URL
+  readonly services: Services
+}
+
+/** Whom the connection came from. */
+export interface Client {
+  /** The nearest address that is not a believed proxy; undefined when nobody said. */
+  readonly address: string | undefined
+  /** Whether the request came through a believed proxy, so that its `X-Forwarded-*` headers count. */
+  readonly proxied: boolean
+}
+
+/** How the caller wants to be answered. */
+export type Caller = 'navigation' | 'api' | 'preflight'
+
+/** One request on its way to an answer. */
+export interface Exchange {
+  readonly services: Services
+  readonly request: Request
+  readonly url: URL
+  /** The parts of the path that the route names, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  /** The posted form; empty unless the route takes one. */
+  readonly form: Readonly<Record<string, string>>
+  readonly requestId: string
+  readonly client: Client
+  readonly caller: Caller
+  readonly asker: Asker
+}
+
+export type Endpoint = (exchange: Exchange) => Response | Promise<Response>
+
+/** One endpoint and everything that is checked before it runs. Nothing is inferred. */
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  /** Who may call it. */
+  readonly access: Access
+  /** `same-origin`: only from our own pages. Every route that changes something has it. */
+  readonly csrf: 'none' | 'same-origin'
+  readonly body: 'none' | 'form'
+  /** Whether the browser's hint is read, because the answer's wording uses it. */
+  readonly hint?: boolean
+  readonly endpoint: Endpoint
+}

@@ -1,0 +1,197 @@
+import { recordEvent, type AuditAction } from '../accounts/audit.ts'
+import { isUnavailable } from '../db/open.ts'
+import { AppError, toAppError, type ErrorCode } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import { isToken, randomToken } from '../lib/secrets.ts'
+import { authenticate, type Asker } from '../sessions/authenticate.ts'
+import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
+import { admit } from '../sessions/decide.ts'
+import { readForm } from './body.ts'
+import { callerOf } from './caller.ts'
+import { fromOwnPages } from './csrf.ts'
+import type { Caller, Exchange, Route, Services } from './exchange.ts'
+import { secure } from './headers.ts'
+import { problem } from './problem.ts'
+import { clientOf } from './proxy.ts'
+
+/** What came in, before anything is known about it. */
+export interface Incoming {
+  readonly request: Request
+  readonly params?: Readonly<Record<string, string>>
+  /** The address at the other end of the connection. */
+  readonly peer: string | undefined
+  /** The methods the path knows, where the request's is none of them (RFC 9110 §15.5.6). */
+  readonly allow?: string
+}
+
+/** How long a client should wait before asking again, in seconds, when something is away. */
+const retryAfter = '5'
+
+/**
+ * From `Request` to `Response`: who is asking, may they, is it from our own pages, then the endpoint.
+ * Whatever throws on the way is a deny, told in the words of the error table.
+ */
+export async function handle(
+  services: Services,
+  route: Route | ErrorCode,
+  incoming: Incoming,
+): Promise<Response> {
+  const { request } = incoming
+  const requestId = requestIdOf(request.headers)
+  const url = new URL(request.url)
+  const caller = callerOf(request)
+  let asker: Asker | undefined
+  let response: Response
+  try {
+    if (typeof route === 'string')
+      throw new AppError(route, { headers: incoming.allow ? { allow: incoming.allow } : {} })
+    const client = clientOf(request.headers, incoming.peer, services)
+    if (route.csrf === 'same-origin' && !fromOwnPages(request.headers, services.origin))
+      throw new AppError('csrf_failed', {
+        reason: request.headers.get('sec-fetch-site') ?? 'no_origin',
+      })
+    const form = route.body === 'form' ? await readForm(request) : {}
+    asker = await authenticate(services, request.headers.get('cookie'), {
+      requestId,
+      hint: route.hint ?? route.access !== 'public',
+    })
+    const exchange = {
+      services,
+      request,
+      url,
+      params: incoming.params ?? {},
+      form,
+      requestId,
+      client,
+      caller,
+      asker,
+    }
+    await noteWrongChannel(exchange)
+    const refused = admit(asker.verdict, asker.state, route.access)
+    response = refused ? refuse(refused, exchange) : await route.endpoint(exchange)
+  } catch (thrown) {
+    response = await answerError(services, thrown, { requestId, url, caller })
+  }
+  const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
+  if (asker) applyCookies(answer.headers, services, asker, caller)
+  return secure(answer, { https: services.cookies.secure, requestId })
+}
+
+/** Not let in: people are led to the sign-in page and back, programs are told. */
+function refuse(code: ErrorCode, { services, url, caller, request }: Exchange): Response {
+  const signInHelps = new AppError(code).status === 401
+  if (signInHelps && caller === 'navigation' && request.method === 'GET')
+    return new Response(null, {
+      status: 303,
+      headers: { location: loginUrl(services.origin, url) },
+    })
+  throw new AppError(code, {
+    members: signInHelps ? { login_url: loginUrl(services.origin, url) } : {},
+  })
+}
+
+/** The sign-in page, with the way back. */
+export function loginUrl(origin: string, back: URL): string {
+  return `${origin}/login?return_to=${encodeURIComponent(`${back.pathname}${back.search}`)}`
+}
+
+async function answerError(
+  services: Services,
+  thrown: unknown,
+  { requestId, url, caller }: { requestId: string; url: URL; caller: Caller },
+): Promise<Response> {
+  const error = isUnavailable(thrown)
+    ? new AppError('temporarily_unavailable', {
+        cause: thrown,
+        headers: { 'retry-after': retryAfter },
+      })
+    : toAppError(thrown)
+  const log = services.log.child({ requestId, code: error.code, reason: error.reason })
+  if (error.status >= 500) log.error({ err: error.cause ?? error }, 'request failed')
+  else log.info('request refused')
+  await audit(services, error, requestId)
+  if (error.status === 503 && !error.headers['retry-after'])
+    error.headers['retry-after'] = retryAfter
+  if (caller !== 'navigation') return problem(error, requestId, `${services.origin}/login`)
+  try {
+    return await services.errorPage(error, { requestId, url, services })
+  } catch (failed) {
+    // The page may need what has just failed; the problem document needs nothing.
+    log.error({ err: failed }, 'the error page failed')
+    return problem(error, requestId)
+  }
+}
+
+/** Which errors are worth an audit row of their own; the others are told where they happen. */
+const audited: Partial<Record<ErrorCode, AuditAction>> = {
+  csrf_failed: 'security.csrf',
+  flow_invalid: 'flow.denied',
+  sso_failed: 'login.denied',
+  sso_denied: 'login.denied',
+  sso_unavailable: 'login.denied',
+  provider_disabled: 'login.denied',
+  account_disabled: 'login.denied',
+  not_a_member: 'login.denied',
+  identity_conflict: 'identity.conflict',
+  internal_error: 'error.unhandled',
+}
+
+async function audit(
+  { db, clock, log, quiet }: Services,
+  error: AppError,
+  requestId: string,
+): Promise<void> {
+  const action = error.reason === 'rng_failure' ? 'security.rng_failure' : audited[error.code]
+  if (!action) return
+  const key = `${action} ${error.code} ${error.reason}`
+  // A flood of the same refusal is told once in a while; what a person did wrong is in the log every time.
+  if (error.code === 'csrf_failed' && quiet.has(key)) return
+  quiet.set(key, true)
+  try {
+    await recordEvent(
+      db,
+      { action, outcome: 'deny', data: { code: error.code, reason: error.reason }, requestId },
+      clock.now(),
+    )
+  } catch (err) {
+    log.error({ err, requestId, action }, 'an audit event was lost')
+  }
+}
+
+/** A token of ours in a header or query is not a session; somebody should know that one travels there. */
+async function noteWrongChannel({ services, request, url, requestId }: Exchange): Promise<void> {
+  const bearer = /^Bearer (\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
+  const query = url.searchParams.get(services.cookies.session)
+  if (![bearer, query].some((value) => value && isToken(value))) return
+  if (services.quiet.has('wrong_channel')) return
+  services.quiet.set('wrong_channel', true)
+  const data = { channel: bearer ? 'authorization' : 'query' }
+  await recordEvent(
+    services.db,
+    { action: 'session.id_in_wrong_channel', outcome: 'deny', data, requestId },
+    services.clock.now(),
+  )
+}
+
+/** Carries out what the verdict says about cookies, unless the endpoint has set the same cookie itself. */
+function applyCookies(
+  headers: Headers,
+  { cookies }: Services,
+  { verdict }: Asker,
+  caller: Caller,
+): void {
+  const set = (which: 'session' | 'browser') =>
+    headers.getSetCookie().some((cookie) => cookie.startsWith(`${cookies[which]}=`))
+  if (verdict.cookies.includes('clear_session') && !set('session'))
+    headers.append('set-cookie', clearCookie(cookies, 'session'))
+  if (verdict.cookies.includes('set_browser') && !set('browser') && caller === 'navigation')
+    headers.append('set-cookie', setCookie(cookies, 'browser', randomToken(16), browserMaxAge))
+}
+
+const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/
+
+/** The caller's request id where it is one, else a new one. */
+function requestIdOf(headers: Headers): string {
+  const given = headers.get('x-request-id')
+  return given && requestIdShape.test(given) ? given : newId()
+}

@@ -1,0 +1,37 @@
+import ipaddr from 'ipaddr.js'
+import type { AddressRange } from '../lib/config.ts'
+import { sameSecret, type Secret } from '../lib/secrets.ts'
+import type { Client } from './exchange.ts'
+
+/** The header in which a believed proxy proves itself. */
+export const proxyHeader = 'x-sallyport-proxy'
+
+/**
+ * Whom a request came from. `X-Forwarded-For` counts only when the connection itself came from a listed proxy that
+ * also sent the shared secret; otherwise every forwarded header is somebody's invention.
+ * @param peer the address at the other end of the TCP connection
+ */
+export function clientOf(
+  headers: Headers,
+  peer: string | undefined,
+  {
+    proxies,
+    proxySecret,
+  }: { readonly proxies: readonly AddressRange[]; readonly proxySecret: Secret | undefined },
+): Client {
+  const direct = { address: peer, proxied: false }
+  const presented = headers.get(proxyHeader)
+  if (!peer || !presented || !proxySecret || !within(peer, proxies)) return direct
+  if (!sameSecret(presented, proxySecret.reveal())) return direct
+  const hops = (headers.get('x-forwarded-for') ?? '').split(',').map((hop) => hop.trim())
+  const nearest = hops.findLast((hop) => ipaddr.isValid(hop) && !within(hop, proxies))
+  return { address: nearest ?? peer, proxied: true }
+}
+
+function within(address: string, ranges: readonly AddressRange[]): boolean {
+  if (!ipaddr.isValid(address)) return false
+  const parsed = ipaddr.process(address)
+  return ranges.some(
+    ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
+  )
+}

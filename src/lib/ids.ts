@@ -1,0 +1,13 @@
+import { v7 } from 'uuid'
+
+/** A new row id: UUIDv7 (RFC 9562 §5.7), never reused. It names a row; it is never a credential. */
+export function newId(): string {
+  return v7()
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Whether a string from outside has the shape of a row id, so that it may be sent to the database. */
+export function isId(value: string): boolean {
+  return uuid.test(value)
+}

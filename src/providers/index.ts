@@ -1,0 +1,62 @@
+import { AppError } from '../lib/errors.ts'
+import type { Checked, ProviderKind } from './kind.ts'
+import { oidc } from './oidc.ts'
+import type { Provider, ProviderContext } from './provider.ts'
+
+export type { ProviderKind } from './kind.ts'
+
+export type ProviderKindName = 'oidc'
+
+/** Every kind of provider there is. */
+export const providerKinds: Readonly<Record<ProviderKindName, ProviderKind<unknown>>> = { oidc }
+
+/**
+ * Opens a connection's provider from its stored settings.
+ * @throws AppError `internal_error` when they cannot be read: they were checked when they were saved
+ */
+export function openProvider(kind: string, settings: unknown, context: ProviderContext): Provider {
+  const row = findKind(kind)
+  const config = row?.config.safeParse(settings)
+  if (!row || !config?.success) {
+    throw new AppError('internal_error', { reason: 'connection_settings', cause: config?.error })
+  }
+  return row.open(config.data, context)
+}
+
+/**
+ * Checks settings before they are saved: their form, that every address may be asked, and what the provider
+ * publishes about itself, which is the answer.
+ * @throws AppError `config_rejected` with the member `problems`, plain sentences that begin with a setting's name
+ */
+export async function checkConnection(
+  kind: string,
+  settings: unknown,
+  context: ProviderContext,
+): Promise<Checked['published']> {
+  const row = findKind(kind)
+  if (!row) throw rejected('kind', ['kind: There is no such kind of provider.'])
+  const { data, error } = row.config.safeParse(settings)
+  if (error) throw rejected('settings', error.issues.map(inWords))
+  const { problems, published } = await row.check(data, context).catch(cannotAsk)
+  if (problems.length > 0) throw rejected('provider', problems)
+  return published
+}
+
+function findKind(kind: string): ProviderKind<unknown> | undefined {
+  return Object.hasOwn(providerKinds, kind) ? providerKinds[kind as ProviderKindName] : undefined
+}
+
+function rejected(reason: string, problems: readonly string[], cause?: unknown): AppError {
+  return new AppError('config_rejected', { reason, cause, members: { problems } })
+}
+
+function inWords({ path, message }: { path: readonly PropertyKey[]; message: string }): string {
+  return `${path.map(String).join('.') || 'settings'}: ${message}`
+}
+
+/** One sentence whatever the reason, so that saving settings says nothing about hosts and ports behind us. */
+function cannotAsk(thrown: unknown): never {
+  if (!(thrown instanceof AppError)) throw thrown
+  const problem = 'issuer: Its discovery document cannot be read, or does not describe this issuer.'
+  throw rejected(thrown.reason, [problem], thrown)
+}

@@ -1,0 +1,167 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import { Secret } from '../lib/secrets.ts'
+import { algorithms, type SigningAlgorithm } from './algorithms.ts'
+
+/** A private key, and the name under which the provider knows its public half. */
+export interface ClientKey {
+  readonly key: KeyObject
+  readonly kid?: string | undefined
+  readonly algorithm: SigningAlgorithm
+}
+
+/** How the token endpoint knows us. Fixed when the connection is set up; no other way is ever tried. */
+export type ClientCredentials =
+  | {
+      readonly clientAuth: 'client_secret_basic' | 'client_secret_post'
+      readonly clientSecret: Secret
+    }
+  | {
+      readonly clientAuth: 'private_key_jwt'
+      /** This connection's own key, so that no assertion is of use anywhere else. */
+      readonly privateKey: Secret<ClientKey>
+    }
+
+/** A connection's settings. There is none for the subject: the protocol says which claim that is. */
+export type OidcConfig = ClientCredentials & {
+  /** The provider's identifier, exactly as its own metadata spells it. */
+  readonly issuer: string
+  readonly clientId: string
+  /** @default ['openid', 'profile', 'email'] */
+  readonly scopes: readonly string[]
+  /** What ID tokens may be signed with. @default ['RS256'] */
+  readonly signingAlgorithms: readonly SigningAlgorithm[]
+  /** Whether name and address are asked for at the UserInfo endpoint. @default false */
+  readonly userinfo: boolean
+  /** Oldest acceptable authentication at the provider, in seconds. */
+  readonly maxAge?: number | undefined
+  /** Authentication context classes that will do; the provider is asked for them. */
+  readonly requiredAcr?: readonly string[] | undefined
+  /** Further authorization parameters, such as `prompt`. */
+  readonly authorizationParameters: Readonly<Record<string, string>>
+  /** Which claims are shown as name and address. */
+  readonly claims: { readonly name: string; readonly email: string }
+  /** Pins to one Google Workspace domain (`hd`) or one Entra tenant (`tid`). */
+  readonly requiredClaims: { readonly hd?: string | undefined; readonly tid?: string | undefined }
+}
+
+/** Parameters that are ours to set: an authorization request could otherwise be bent from the settings. */
+const reserved = [
+  'acr_values',
+  'client_assertion',
+  'client_assertion_type',
+  'client_id',
+  'client_secret',
+  'code',
+  'code_challenge',
+  'code_challenge_method',
+  'code_verifier',
+  'id_token_hint',
+  'iss',
+  'login_hint',
+  'max_age',
+  'nonce',
+  'redirect_uri',
+  'registration',
+  'request',
+  'request_uri',
+  'response_mode',
+  'response_type',
+  'scope',
+  'state',
+]
+
+const text = z.string().min(1, 'Fill this in.').max(1000, 'This is too long.')
+
+const common = {
+  issuer: text.refine(isIssuer, 'Give the issuer’s URL, without a query or a fragment.'),
+  clientId: text,
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'A scope has no spaces or quotes.'))
+    .default(['openid', 'profile', 'email'])
+    .transform((scopes) => [...new Set(['openid', ...scopes])]),
+  signingAlgorithms: z
+    .array(
+      z.enum(
+        Object.keys(algorithms) as [SigningAlgorithm, ...SigningAlgorithm[]],
+        `Choose from ${Object.keys(algorithms).join(', ')}.`,
+      ),
+    )
+    .min(1, 'Choose at least one algorithm.')
+    .default(['RS256']),
+  userinfo: z.boolean('Say true or false.').default(false),
+  maxAge: z.int('Give whole seconds.').min(0, 'Give whole seconds.').optional(),
+  requiredAcr: z.array(text.regex(/^\S+$/, 'A class has no spaces.')).min(1).optional(),
+  authorizationParameters: z
+    .record(text, text)
+    .refine(
+      (parameters) => !reserved.some((name) => Object.hasOwn(parameters, name)),
+      `These are set by Sallyport: ${reserved.join(', ')}.`,
+    )
+    .default({}),
+  claims: z
+    .strictObject(
+      { name: text.default('name'), email: text.default('email') },
+      'Only name and email can be mapped; the subject is always the claim “sub”.',
+    )
+    .prefault({}),
+  requiredClaims: z.strictObject({ hd: text.optional(), tid: text.optional() }).default({}),
+}
+
+/** Reads a connection's settings. Secrets are wrapped at once. */
+export const oidcConfig: z.ZodType<OidcConfig> = z.discriminatedUnion(
+  'clientAuth',
+  [
+    z.strictObject({
+      ...common,
+      clientAuth: z.enum(['client_secret_basic', 'client_secret_post']),
+      clientSecret: text.transform((secret) => new Secret(secret)),
+    }),
+    z.strictObject({
+      ...common,
+      clientAuth: z.literal('private_key_jwt'),
+      privateKey: z
+        .union([z.string().max(10_000), z.record(z.string(), z.unknown())])
+        .transform(readKey),
+    }),
+  ],
+  'Choose client_secret_basic, client_secret_post or private_key_jwt.',
+)
+
+function isIssuer(issuer: string): boolean {
+  const url = URL.parse(issuer)
+  return url !== null && /^https?:$/.test(url.protocol) && !/[?#]/.test(issuer)
+}
+
+/** What a key signs with when it does not say: the one algorithm everybody has. */
+const usual: Readonly<Record<string, SigningAlgorithm>> = {
+  RSA: 'RS256',
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+  Ed25519: 'Ed25519',
+}
+
+/** A private key as PEM (PKCS #8) or JWK. */
+function readKey(
+  given: string | Record<string, unknown>,
+  context: z.RefinementCtx,
+): Secret<ClientKey> {
+  try {
+    const key = createPrivateKey(typeof given === 'string' ? given : { key: given, format: 'jwk' })
+    const { kty, crv } = key.export({ format: 'jwk' })
+    const algorithm = usual[crv ?? kty ?? '']
+    const tooShort = (key.asymmetricKeyDetails?.modulusLength ?? Infinity) < 2048
+    if (algorithm && !tooShort) return new Secret({ key, kid: kidOf(given), algorithm })
+  } catch {
+    // Node's message may quote the key.
+  }
+  context.addIssue(
+    'Give an RSA (2048 bits or more), EC or Ed25519 private key as PKCS #8 PEM or JWK.',
+  )
+  return z.NEVER
+}
+
+function kidOf(given: string | Record<string, unknown>): string | undefined {
+  return typeof given === 'object' && typeof given.kid === 'string' ? given.kid : undefined
+}

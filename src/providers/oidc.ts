@@ -1,0 +1,206 @@
+import {
+  allowInsecureRequests,
+  authorizationCodeGrantRequest,
+  calculatePKCECodeChallenge,
+  customFetch,
+  skipStateCheck,
+  validateAuthResponse,
+} from 'oauth4webapi'
+import { z } from 'zod'
+import { randomToken } from '../lib/secrets.ts'
+import { ask, readObject, type JsonObject } from './answer.ts'
+import { readAuthorizationResponse } from './authorization-response.ts'
+import { clientAuthentication } from './client-auth.ts'
+import { discover, type ServerMetadata } from './discovery.ts'
+import { printable, refused } from './faults.ts'
+import { verifyIdToken, type IdTokenClaims } from './id-token.ts'
+import { keysOf } from './jwks.ts'
+import type { ProviderKind } from './kind.ts'
+import { checkOidc } from './oidc-check.ts'
+import { oidcConfig, type OidcConfig } from './oidc-config.ts'
+import { prove, type Claims, type Proof } from './proof.ts'
+import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
+
+/** OpenID Connect, authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636, RFC 9207, RFC 9700). */
+export const oidc: ProviderKind<OidcConfig> = {
+  name: 'OpenID Connect',
+  config: oidcConfig,
+  open,
+  check: checkOidc,
+}
+
+function open(config: OidcConfig, context: ProviderContext): Provider {
+  return {
+    begin: (to) => begin(to, config, context),
+    complete: (back, remember) => complete(back, remember, config, context),
+  }
+}
+
+async function begin(
+  to: Destination,
+  config: OidcConfig,
+  context: ProviderContext,
+): Promise<{ redirect: URL; remember: Remembered }> {
+  const metadata = await discover(config.issuer, context)
+  const remember = rememberFor(to, config, metadata)
+  const redirect = new URL(metadata.authorization_endpoint)
+  const parameters: Record<string, string | undefined> = {
+    ...config.authorizationParameters,
+    response_type: 'code',
+    client_id: config.clientId,
+    redirect_uri: to.redirectUri,
+    scope: config.scopes.join(' '),
+    state: to.handle,
+    nonce: remember.nonce,
+    // Sent whatever the metadata says of it: a server that does not know PKCE ignores it, and `plain` never helps.
+    code_challenge: await calculatePKCECodeChallenge(remember.verifier),
+    code_challenge_method: 'S256',
+    max_age: remember.maxAge?.toString(),
+    acr_values: config.requiredAcr?.join(' '),
+    login_hint: to.loginHint,
+  }
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) redirect.searchParams.set(name, value)
+  }
+  return { redirect, remember }
+}
+
+const memory = z.object({
+  issuer: z.string(),
+  redirectUri: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  issPromised: z.boolean(),
+  maxAge: z.number().optional(),
+})
+
+/** What one authorization request leaves behind; nonce and verifier are new each time. */
+type Memory = z.infer<typeof memory>
+
+function rememberFor(to: Destination, config: OidcConfig, metadata: ServerMetadata): Memory {
+  const ages = [to.maxAge, config.maxAge].filter((age) => age !== undefined)
+  return {
+    issuer: metadata.issuer,
+    redirectUri: to.redirectUri,
+    nonce: randomToken(),
+    verifier: randomToken(),
+    issPromised: metadata.authorization_response_iss_parameter_supported ?? false,
+    maxAge: ages.length > 0 ? Math.min(...ages) : undefined,
+  }
+}
+
+async function complete(
+  back: URL,
+  remember: Remembered,
+  config: OidcConfig,
+  context: ProviderContext,
+): Promise<Proof> {
+  const request = memory.parse(remember)
+  if (request.issuer !== config.issuer) throw refused('provider_changed')
+  const code = readAuthorizationResponse(back, request)
+  const metadata = await discover(config.issuer, context)
+  const tokens = await redeem(back, request, metadata, config, context)
+  const claims = await verifyIdToken(tokens.id_token, keysOf(metadata, context), {
+    issuer: config.issuer,
+    clientId: config.clientId,
+    algorithms: config.signingAlgorithms,
+    nonce: request.nonce,
+    maxAge: request.maxAge,
+    requiredAcr: config.requiredAcr,
+    requiredClaims: config.requiredClaims,
+    code,
+    accessToken: tokens.access_token,
+    now: context.clock.now(),
+  })
+  const more = config.userinfo ? await askUserinfo(tokens, claims, metadata, context) : {}
+  return toProof(claims, more, config, context)
+}
+
+const tokenResponse = z.object({
+  // RFC 6749 appendix A.12; anything else could not be sent back in a header.
+  access_token: z.string().regex(/^[\x20-\x7e]+$/),
+  token_type: z.string().regex(/^bearer$/i),
+  id_token: z.string(),
+})
+
+type TokenResponse = z.infer<typeof tokenResponse>
+
+/** Redeems the code, once: no other way of authenticating is tried, and nothing is asked twice. */
+async function redeem(
+  back: URL,
+  { redirectUri, verifier }: Memory,
+  metadata: ServerMetadata,
+  config: OidcConfig,
+  context: ProviderContext,
+): Promise<TokenResponse> {
+  const client = { client_id: config.clientId }
+  const response = await authorizationCodeGrantRequest(
+    { issuer: metadata.issuer, token_endpoint: metadata.token_endpoint },
+    client,
+    await clientAuthentication(config, context.clock),
+    // The state found the flow, so there is nothing left to compare it with.
+    validateAuthResponse(metadata as { issuer: string }, client, back, skipStateCheck),
+    redirectUri,
+    verifier,
+    {
+      [customFetch]: (url, { headers, body }) =>
+        ask('token', url, { method: 'POST', headers, body: String(body) }, context),
+      // Which URLs may be asked is the egress client's to say.
+      [allowInsecureRequests]: true,
+    },
+  )
+  const { data, error } = tokenResponse.safeParse(await readObject('token', response))
+  if (error) throw refused(`token: ${error.issues[0]?.path.join('.')}`)
+  return data
+}
+
+/** What the provider says of the person at its UserInfo endpoint, which must be the same person (Core §5.3.2). */
+async function askUserinfo(
+  { access_token }: TokenResponse,
+  { sub }: IdTokenClaims,
+  { userinfo_endpoint: url }: ServerMetadata,
+  context: ProviderContext,
+): Promise<JsonObject> {
+  if (url === undefined) throw refused('userinfo: no endpoint')
+  const headers = { accept: 'application/json', authorization: `Bearer ${access_token}` }
+  const claims = await readObject('userinfo', await ask('userinfo', url, { headers }, context))
+  if (claims.sub !== sub) throw refused('userinfo: sub differs')
+  return claims
+}
+
+function toProof(
+  idToken: IdTokenClaims,
+  userinfo: JsonObject,
+  { claims }: OidcConfig,
+  { connectionId }: ProviderContext,
+): Proof {
+  const { iss, sub, auth_time: authTime, acr, amr, sid } = idToken
+  return prove({
+    connectionId,
+    issuer: iss,
+    subject: sub,
+    ...(typeof authTime === 'number' && {
+      authenticatedAt: new Date(authTime * 1000).toISOString(),
+    }),
+    ...(typeof acr === 'string' && { acr }),
+    ...(isStrings(amr) && { amr }),
+    ...(typeof sid === 'string' && { providerSession: sid }),
+    claims: display(idToken, userinfo, claims),
+  })
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function display(idToken: JsonObject, userinfo: JsonObject, mapping: OidcConfig['claims']): Claims {
+  const name = userinfo[mapping.name] ?? idToken[mapping.name]
+  // An address and whether it was verified are only believed from the same mouth.
+  const source = mapping.email in userinfo ? userinfo : idToken
+  const { [mapping.email]: email, email_verified: verified } = source
+  return {
+    ...(typeof name === 'string' && { name: printable(name, 255) }),
+    ...(typeof email === 'string' && { email: printable(email, 255) }),
+    ...(mapping.email === 'email' && typeof verified === 'boolean' && { emailVerified: verified }),
+  }
+}

@@ -1,0 +1,50 @@
+/** What a provider proved, as plain data. Times are ISO 8601. */
+export interface ProofData {
+  readonly connectionId: string
+  /** The provider's own identifier: OIDC `iss`, SAML entity id. Compared byte for byte. */
+  readonly issuer: string
+  /** The person's identifier there: OIDC `sub`, persistent NameID. Compared byte for byte, never normalised. */
+  readonly subject: string
+  /** When the person last authenticated at the provider, if it said so. */
+  readonly authenticatedAt?: string
+  readonly acr?: string
+  readonly amr?: readonly string[]
+  /** The provider's name for its own session (OIDC `sid`), by which it can later end ours. */
+  readonly providerSession?: string
+  /** For display and as hints only. Nothing here ever selects an account. */
+  readonly claims: Claims
+}
+
+/** What a provider says about a person. Display and hints, never keys. */
+export interface Claims {
+  readonly name?: string
+  readonly email?: string
+  readonly emailVerified?: boolean
+}
+
+declare const proven: unique symbol
+
+/** Evidence that a provider vouched for somebody just now. Nothing else opens or raises a session. */
+export type Proof = ProofData & { readonly [proven]: true }
+
+const minted = new WeakSet<object>()
+
+/** Makes a proof. For providers, once every check has passed; a test keeps other rooms from calling it. */
+export function prove(data: ProofData): Proof {
+  const proof = Object.freeze({ ...data }) as Proof
+  minted.add(proof)
+  return proof
+}
+
+/** Refuses what is shaped like a proof but was not made by a provider. */
+export function assertProof(value: Proof): void {
+  if (!minted.has(value)) throw new TypeError('A session can only be opened with a Proof')
+}
+
+/**
+ * A proof out of a flow's sealed data, where the flow waited for an answer after the provider had vouched.
+ * Only the flow store may call this: the seal is what makes it trustworthy.
+ */
+export function unsealProof(data: ProofData): Proof {
+  return prove(data)
+}

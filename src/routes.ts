@@ -1,0 +1,36 @@
+import { healthz, readyz, version } from './api/health.ts'
+import { me } from './api/me.ts'
+import { verify } from './api/verify.ts'
+import type { Route } from './http/exchange.ts'
+import { account, endOtherSessions, endSession } from './web/account.ts'
+import { home } from './web/home.ts'
+import { login, loginOrganization } from './web/login.ts'
+import { confirmLogout, loggedOut, logout } from './web/logout.ts'
+import { answerQuestion, callback, question, start } from './web/sso.ts'
+import { style, stylesheetPath } from './web/style.ts'
+
+const read = { method: 'GET', csrf: 'none', body: 'none' } as const
+const act = { method: 'POST', csrf: 'same-origin', body: 'form' } as const
+
+/** Every endpoint, and who may call it. What is not here does not exist. */
+export const routes: readonly Route[] = [
+  { ...read, path: '/', access: 'public', endpoint: home },
+  { ...read, path: '/login', access: 'public', hint: true, endpoint: login },
+  { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
+  { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
+  { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
+  { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
+  { ...act, path: '/sso/:connection/continue', access: 'public', endpoint: answerQuestion },
+  { ...read, path: '/logout', access: 'public', endpoint: confirmLogout },
+  { ...act, path: '/logout', access: 'public', endpoint: logout },
+  { ...read, path: '/logout/done', access: 'public', endpoint: loggedOut },
+  { ...read, path: '/account', access: 'user', endpoint: account },
+  { ...act, path: '/account/sessions/end-others', access: 'user', endpoint: endOtherSessions },
+  { ...act, path: '/account/sessions/:session/end', access: 'user', endpoint: endSession },
+  { ...read, path: '/me', access: 'user', endpoint: me },
+  { ...read, path: '/verify', access: 'public', endpoint: verify },
+  { ...read, path: '/healthz', access: 'public', endpoint: healthz },
+  { ...read, path: '/readyz', access: 'public', endpoint: readyz },
+  { ...read, path: '/version', access: 'public', endpoint: version },
+  { ...read, path: stylesheetPath, access: 'public', endpoint: style },
+]

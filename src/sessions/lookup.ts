@@ -1,0 +1,132 @@
+import { sql } from 'kysely'
+import type { Role } from '../accounts/organizations.ts'
+import type { Db } from '../db/open.ts'
+import type { RichState } from './decide.ts'
+
+/** An organization that the session has a proof for, and the person's role there now. */
+export interface Membership {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly role: Role
+}
+
+export interface Person {
+  readonly id: string
+  readonly name: string
+  /** For display; never a key. */
+  readonly email: string | null
+}
+
+/** A session as it stands in the database, alive or not. */
+export interface StoredSession {
+  readonly id: string
+  readonly kind: 'user' | 'guest'
+  readonly person: Person
+  readonly organizations: readonly Membership[]
+  readonly flowId: string | null
+  readonly createdAt: Date
+  readonly authenticatedAt: Date
+  readonly lastSeenAt: Date
+  readonly idleEndsAt: Date
+  readonly absoluteEndsAt: Date
+  readonly browserHash: Buffer | null
+  readonly revoked: boolean
+  readonly account: 'active' | 'disabled' | 'deleted' | 'merged'
+}
+
+interface Row {
+  id: string
+  kind: 'user' | 'guest'
+  user_id: string
+  user_name: string
+  email: string | null
+  organizations: Membership[]
+  flow_id: string | null
+  created_at: Date
+  authenticated_at: Date
+  last_seen_at: Date
+  idle_ends_at: Date
+  absolute_ends_at: Date
+  browser_hash: Buffer | null
+  revoked_at: Date | null
+  suspended_at: Date | null
+  deleted_at: Date | null
+  merged_into: string | null
+}
+
+/** Everything about one session, by the hash of its token, in one statement. */
+export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
+  const { rows } = await sql<Row>`
+    select s.id, s.kind, s.user_id, u.name as user_name, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
+      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, u.suspended_at, u.deleted_at, u.merged_into,
+      (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
+      coalesce((
+        select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role) order by o.slug)
+        from session_proofs p
+        join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
+        join organizations o on o.id = p.organization_id and o.deleted_at is null
+        join memberships m on m.organization_id = o.id and m.user_id = s.user_id
+          and m.removed_at is null and m.link_state in ('linked', 'suspect')
+        where p.session_id = s.id
+      ), '[]') as organizations
+    from sessions s join users u on u.id = s.user_id
+    where s.token_hash = ${tokenHash}`.execute(db)
+  return rows[0] && toSession(rows[0])
+}
+
+function toSession(row: Row): StoredSession {
+  return {
+    id: row.id,
+    kind: row.kind,
+    person: { id: row.user_id, name: row.user_name, email: row.email },
+    organizations: row.organizations,
+    flowId: row.flow_id,
+    createdAt: row.created_at,
+    authenticatedAt: row.authenticated_at,
+    lastSeenAt: row.last_seen_at,
+    idleEndsAt: row.idle_ends_at,
+    absoluteEndsAt: row.absolute_ends_at,
+    browserHash: row.browser_hash,
+    revoked: row.revoked_at !== null,
+    account: row.deleted_at
+      ? 'deleted'
+      : row.suspended_at
+        ? 'disabled'
+        : row.merged_into
+          ? 'merged'
+          : 'active',
+  }
+}
+
+/** What a stored session is worth at `now`. A user session that proves nothing any more is over. */
+export function judgeSession(session: StoredSession, now: Date): RichState['session'] {
+  if (session.revoked) return 'revoked'
+  if (session.idleEndsAt <= now || session.absoluteEndsAt <= now) return 'expired'
+  if (session.kind === 'guest') return 'guest'
+  return session.organizations.length > 0 ? 'user-current' : 'revoked'
+}
+
+/** Who last signed in with this browser, as far as a hint goes. */
+export interface BrowserHint {
+  readonly userId: string
+  readonly organizationSlug: string | null
+  readonly gone: boolean
+}
+
+/** The last session that began in the browser with that cookie, as a hint for wording and pre-selection. */
+export async function findBrowserHint(
+  db: Db,
+  browserHash: Buffer,
+): Promise<BrowserHint | undefined> {
+  const { rows } = await sql<{ user_id: string; slug: string | null; deleted_at: Date | null }>`
+    select s.user_id, o.slug, u.deleted_at
+    from sessions s
+    join users u on u.id = s.user_id and u.kind = 'person'
+    left join session_proofs p on p.session_id = s.id
+    left join organizations o on o.id = p.organization_id and o.deleted_at is null
+    where s.browser_hash = ${browserHash}
+    order by s.created_at desc limit 1`.execute(db)
+  const [row] = rows
+  return row && { userId: row.user_id, organizationSlug: row.slug, gone: row.deleted_at !== null }
+}

@@ -1,0 +1,257 @@
+import { sql } from 'kysely'
+import { recordEvent, type AuditAction } from '../accounts/audit.ts'
+import type { Db } from '../db/open.ts'
+import { later, minutes } from '../lib/clock.ts'
+import { newId } from '../lib/ids.ts'
+import { hashToken, randomToken } from '../lib/secrets.ts'
+import { assertProof, type Proof } from '../providers/proof.ts'
+
+/** How long sessions live, in milliseconds. The bounds are the settings'. */
+export interface Lifetimes {
+  /** Since the last request. @default 60 minutes */
+  readonly idle: number
+  /** Since the sign-in, whatever happens. @default 12 hours */
+  readonly absolute: number
+}
+
+/** At most one sliding write a session in this time. */
+export const slideEvery: number = minutes(1)
+
+/** What opening a session takes, besides the proof. */
+export interface Opening {
+  readonly userId: string
+  readonly identityId: string
+  readonly organizationId: string
+  readonly configVersion: number
+  /** SHA-256 of the browser cookie's value. */
+  readonly browserHash: Buffer
+  /** The flow that ends in this session; a flow ends in one session only. */
+  readonly flowId: string
+  /** The session of this browser that goes: the same person's is rotated, another's is switched. */
+  readonly replaces?: { readonly id: string; readonly userId: string } | undefined
+  readonly device?: string | undefined
+  readonly address?: string | undefined
+  readonly requestId?: string | undefined
+}
+
+/** A session just opened. The token is for the cookie, and is kept nowhere. */
+export interface Opened {
+  readonly id: string
+  readonly token: string
+  readonly absoluteEndsAt: Date
+}
+
+/**
+ * Opens a session for the person a provider has just vouched for, ending the one it replaces.
+ * Run it in the transaction that consumes the flow.
+ * @throws TypeError when `proof` was not made by a provider
+ */
+export async function openSession(
+  db: Db,
+  proof: Proof,
+  opening: Opening,
+  lifetimes: Lifetimes,
+  now: Date,
+): Promise<Opened> {
+  assertProof(proof)
+  const { replaces, userId, organizationId, requestId } = opening
+  const id = newId()
+  const token = randomToken()
+  const absoluteEndsAt = later(now, lifetimes.absolute)
+  const rotated = replaces?.userId === userId
+  if (replaces) {
+    const reason = rotated ? 'rotated' : 'switched'
+    await revoke(db, (query) => query.where('id', '=', replaces.id), reason, now)
+  }
+  await db
+    .insertInto('sessions')
+    .values({
+      id,
+      token_hash: hashToken(token),
+      user_id: userId,
+      kind: 'user',
+      browser_hash: opening.browserHash,
+      flow_id: opening.flowId,
+      rotated_from: rotated ? replaces.id : null,
+      device: opening.device ?? '',
+      address: opening.address ?? null,
+      authenticated_at: now,
+      last_seen_at: now,
+      idle_ends_at: earlier(later(now, lifetimes.idle), absoluteEndsAt),
+      absolute_ends_at: absoluteEndsAt,
+      created_at: now,
+    })
+    .execute()
+  await db
+    .insertInto('session_proofs')
+    .values({
+      session_id: id,
+      organization_id: organizationId,
+      connection_id: proof.connectionId,
+      identity_id: opening.identityId,
+      config_version: opening.configVersion,
+      authenticated_at: proof.authenticatedAt ? new Date(proof.authenticatedAt) : now,
+      acr: proof.acr ?? null,
+      amr: proof.amr ? [...proof.amr] : null,
+      provider_session: proof.providerSession ?? null,
+    })
+    .execute()
+  const action: AuditAction = rotated
+    ? 'session.rotated'
+    : replaces
+      ? 'session.user_switched'
+      : 'session.created'
+  const data = replaces ? { from: replaces.id } : {}
+  await recordEvent(
+    db,
+    { action, actorId: userId, organizationId, target: id, data, requestId },
+    now,
+  )
+  return { id, token, absoluteEndsAt }
+}
+
+/** Moves a session's idle end on, unless it is dead or was moved a moment ago: nothing is resurrected. */
+export async function slideSession(
+  db: Db,
+  id: string,
+  lifetimes: Lifetimes,
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('sessions')
+    .set({
+      last_seen_at: now,
+      idle_ends_at: sql`least(absolute_ends_at, ${later(now, lifetimes.idle)}::timestamptz)`,
+    })
+    .where('id', '=', id)
+    .where('revoked_at', 'is', null)
+    .where('idle_ends_at', '>', now)
+    .where('absolute_ends_at', '>', now)
+    .where('last_seen_at', '<=', later(now, -slideEvery))
+    .execute()
+}
+
+/** Why a session was ended by somebody's act. */
+export type RevocationReason =
+  'logout' | 'revoked_by_owner' | 'rotated' | 'switched' | 'orphaned' | 'disabled'
+
+/** Whose act it was, for the audit. */
+export interface Actor {
+  readonly userId: string
+  readonly requestId?: string | undefined
+}
+
+/** Ends one session of a person. Answers whether there was one to end. */
+export async function revokeSession(
+  db: Db,
+  target: { readonly id: string; readonly userId: string },
+  reason: RevocationReason,
+  actor: Actor,
+  now: Date,
+): Promise<boolean> {
+  return db.transaction().execute(async (tx) => {
+    const ended = await revoke(
+      tx,
+      (query) => query.where('id', '=', target.id).where('user_id', '=', target.userId),
+      reason,
+      now,
+    )
+    await recordRevocations(tx, ended, reason, actor, now)
+    return ended.length > 0
+  })
+}
+
+/** Ends a person's sessions, all of them or all but one. Answers how many. */
+export async function revokeSessionsOf(
+  db: Db,
+  userId: string,
+  { except, reason, actor }: { except?: string; reason: RevocationReason; actor: Actor },
+  now: Date,
+): Promise<number> {
+  return db.transaction().execute(async (tx) => {
+    const ended = await revoke(
+      tx,
+      (query) => {
+        const all = query.where('user_id', '=', userId)
+        return except ? all.where('id', '<>', except) : all
+      },
+      reason,
+      now,
+    )
+    await recordRevocations(tx, ended, reason, actor, now)
+    return ended.length
+  })
+}
+
+/** One line of a person's own list of sessions: handles, never tokens. */
+export interface SessionSummary {
+  readonly id: string
+  readonly device: string
+  readonly address: string | null
+  readonly createdAt: Date
+  readonly lastSeenAt: Date
+}
+
+/** A person's live sessions, the most recently used first. */
+export async function listSessions(
+  db: Db,
+  userId: string,
+  now: Date,
+): Promise<readonly SessionSummary[]> {
+  return db
+    .selectFrom('sessions')
+    .select([
+      'id',
+      'device',
+      sql<string | null>`host(address)`.as('address'),
+      'created_at as createdAt',
+      'last_seen_at as lastSeenAt',
+    ])
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .where('idle_ends_at', '>', now)
+    .where('absolute_ends_at', '>', now)
+    .orderBy('last_seen_at', 'desc')
+    .execute()
+}
+
+type RevokeQuery = ReturnType<typeof revokeQuery>
+
+function revokeQuery(db: Db, reason: RevocationReason, now: Date) {
+  return db
+    .updateTable('sessions')
+    .set({ revoked_at: now, revoked_reason: reason })
+    .where('revoked_at', 'is', null)
+    .returning(['id', 'user_id'])
+}
+
+async function revoke(
+  db: Db,
+  which: (query: RevokeQuery) => RevokeQuery,
+  reason: RevocationReason,
+  now: Date,
+): Promise<readonly { id: string; user_id: string }[]> {
+  return which(revokeQuery(db, reason, now)).execute()
+}
+
+async function recordRevocations(
+  db: Db,
+  ended: readonly { id: string }[],
+  reason: RevocationReason,
+  actor: Actor,
+  now: Date,
+): Promise<void> {
+  for (const { id } of ended) {
+    const event = {
+      actorId: actor.userId,
+      target: id,
+      data: { reason },
+      requestId: actor.requestId,
+    }
+    await recordEvent(db, { action: 'session.revoked', ...event }, now)
+  }
+}
+
+function earlier(a: Date, b: Date): Date {
+  return a < b ? a : b
+}

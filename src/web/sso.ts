@@ -1,0 +1,153 @@
+import { findConnection, type Connection } from '../accounts/connections.ts'
+import { consumeFlow } from '../flows/store.ts'
+import {
+  continueLogin,
+  loadLogin,
+  startLogin,
+  type LoginAnswer,
+  type LoginTurn,
+} from '../flows/login.ts'
+import type { Ended } from '../flows/flow.ts'
+import type { Endpoint, Exchange } from '../http/exchange.ts'
+import { AppError } from '../lib/errors.ts'
+import { randomToken } from '../lib/secrets.ts'
+import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
+import { describeDevice } from '../sessions/device.ts'
+import { html, page, seeOther } from './page.ts'
+
+/** `POST /sso/:connection/start`: begins a sign-in and leads to the provider. */
+export const start: Endpoint = async (exchange) => {
+  const { form, services, asker } = exchange
+  const connection = await connectionOf(exchange)
+  const browser = asker.browser ?? randomToken(16)
+  const turn = turnOf(exchange, connection, browser)
+  const answer = await startLogin(turn, {
+    returnTo: form['return_to'] ?? null,
+    loginHint: form['login_hint'],
+  })
+  const response = await respond(exchange, connection, answer)
+  response.headers.append(
+    'set-cookie',
+    setCookie(services.cookies, 'browser', browser, browserMaxAge),
+  )
+  return response
+}
+
+/** `GET /sso/:connection/callback`: the browser is back from the provider. Nothing is shown here but errors. */
+export const callback: Endpoint = async (exchange) => {
+  const { url } = exchange
+  const states = url.searchParams.getAll('state')
+  return resume(exchange, states.length === 1 ? states[0]! : null, { back: url })
+}
+
+/** `GET /sso/:connection/continue`: asks what a sign-in is waiting to be told. */
+export const question: Endpoint = async (exchange) =>
+  resume(exchange, exchange.url.searchParams.get('state'), {})
+
+/** `POST /sso/:connection/continue`: the answer. */
+export const answerQuestion: Endpoint = async (exchange) =>
+  resume(exchange, exchange.form['state'] ?? null, { agreed: exchange.form['choice'] === 'switch' })
+
+async function resume(
+  exchange: Exchange,
+  handle: string | null,
+  brought: Pick<LoginTurn, 'back' | 'agreed'>,
+): Promise<Response> {
+  const { services, asker } = exchange
+  const connection = await connectionOf(exchange)
+  const loaded = await loadLogin(services, handle, { browser: asker.browser, connection })
+  if (loaded.state === 'consumed')
+    return respond(exchange, connection, { kind: 'ended', outcome: loaded.outcome })
+  if (loaded.state !== 'live')
+    throw new AppError('flow_invalid', {
+      reason: 'reason' in loaded ? loaded.reason : loaded.state,
+    })
+  if (brought.agreed === false) {
+    const outcome = { kind: 'refused', code: 'sso_denied', reason: 'stayed_signed_in' } as const
+    await consumeFlow(services.db, loaded.flow.id, outcome, services.clock.now())
+    return seeOther('/')
+  }
+  const turn = { ...turnOf(exchange, connection, asker.browser!), handle: handle!, ...brought }
+  return respond(exchange, connection, await continueLogin(loaded.flow, turn), handle!)
+}
+
+async function respond(
+  { services, asker, request }: Exchange,
+  connection: Connection,
+  answer: LoginAnswer | Ended,
+  handle = '',
+): Promise<Response> {
+  switch (answer.kind) {
+    case 'leave':
+      return leavePage(connection, answer.to)
+    case 'ask-switch':
+      if (request.url.includes('/callback'))
+        return seeOther(`/sso/${connection.id}/continue?state=${handle}`)
+      return switchPage(connection, answer, handle)
+    case 'signed-in':
+      return seeOther(answer.returnTo, [
+        setCookie(services.cookies, 'session', answer.opened.token),
+        ...(asker.browser
+          ? [setCookie(services.cookies, 'browser', asker.browser, browserMaxAge)]
+          : []),
+      ])
+    case 'ended':
+      if (answer.outcome.kind === 'signed-in') return seeOther(answer.outcome.returnTo)
+      throw new AppError(answer.outcome.code, { reason: answer.outcome.reason })
+  }
+}
+
+/**
+ * The page on the way out. A redirect would do, but browsers hold every hop after a form to `form-action`, and an
+ * organization's provider may send people on to a third host that nobody can list.
+ */
+function leavePage({ organization }: Connection, to: URL): Promise<Response> {
+  return page(
+    { title: `To ${organization.name}`, headers: { refresh: `0; url=${to.href}` } },
+    html`<h1>Taking you to ${organization.name}</h1>
+      <p>You sign in at <strong>${to.host}</strong> and come back here.</p>
+      <p><a href="${to.href}">Continue</a></p>`,
+  )
+}
+
+function switchPage(
+  connection: Connection,
+  { from, to }: { from: string; to: string },
+  handle: string,
+): Promise<Response> {
+  return page(
+    { title: 'Switch account?' },
+    html`<h1>Switch account?</h1>
+      <p>
+        You are signed in as <strong>${from}</strong>. Signing in as <strong>${to}</strong> ends
+        that session. Nothing is merged.
+      </p>
+      <form method="post" action="/sso/${connection.id}/continue">
+        <input type="hidden" name="state" value="${handle}" />
+        <button name="choice" value="switch">Switch to ${to}</button>
+        <button name="choice" value="stay">Stay signed in as ${from}</button>
+      </form>`,
+  )
+}
+
+async function connectionOf({ services, params }: Exchange): Promise<Connection> {
+  const connection = await findConnection(services.db, params['connection'] ?? '')
+  if (!connection) throw new AppError('not_found', { reason: 'unknown_connection' })
+  return connection
+}
+
+function turnOf(
+  { services, asker, client, request, requestId }: Exchange,
+  connection: Connection,
+  browser: string,
+): Omit<LoginTurn, 'handle'> {
+  return {
+    services,
+    connection,
+    browser,
+    asker,
+    device: describeDevice(request.headers.get('user-agent')),
+    address: client.address,
+    requestId,
+  }
+}

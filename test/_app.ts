@@ -1,0 +1,141 @@
+import { Writable } from 'node:stream'
+import { createConnection, type NewConnection } from '../src/accounts/connections.ts'
+import { createOrganization, type Organization } from '../src/accounts/organizations.ts'
+import { createSallyport, type Sallyport } from '../src/app.ts'
+import type { Route } from '../src/http/exchange.ts'
+import { readConfig } from '../src/lib/config.ts'
+import { createLog } from '../src/lib/log.ts'
+import { Browser, refreshOf } from './_browser.ts'
+import { TestClock } from './_clock.ts'
+import { createTestDatabase } from './_database.ts'
+import { createScriptedProvider, type ScriptedProvider } from './_provider.ts'
+import { rims, type Rim, type RimName } from './_rims.ts'
+
+/** What a test may choose. */
+export interface TestAppOptions {
+  /** How requests reach the application. @default 'memory' */
+  readonly rim?: RimName
+  /** Settings over the test's defaults, by environment variable. */
+  readonly env?: Record<string, string>
+  readonly routes?: readonly Route[]
+  /** Uses the real table of providers instead of the scripted one. @default false */
+  readonly realProviders?: boolean
+}
+
+/** An application on a database of its own, with one organization, `acme`, that lets everybody in. */
+export interface TestApp extends AsyncDisposable {
+  readonly sallyport: Sallyport
+  readonly origin: string
+  readonly clock: TestClock
+  readonly provider: ScriptedProvider
+  readonly acme: Organization
+  /** Acme's connection, active, provisioning `everybody`. */
+  readonly connectionId: string
+  readonly rim: Rim
+  /** Everything logged so far. */
+  logged(): string
+  browser(): Browser
+  /** Makes a connection. @default of acme, scripted, active, provisioning `everybody` */
+  connect(connection?: Partial<NewConnection>): Promise<string>
+  /** Signs somebody in through the scripted provider, all the way to the cookie. Answers the last response. */
+  signIn(
+    browser: Browser,
+    subject?: string,
+    options?: { connectionId?: string; returnTo?: string },
+  ): Promise<Response>
+  /** Begins a sign-in and answers its handle (`state`). */
+  begin(browser: Browser, options?: { connectionId?: string; returnTo?: string }): Promise<string>
+  /** Comes back from the scripted provider. */
+  comeBack(
+    browser: Browser,
+    state: string,
+    subject?: string,
+    connectionId?: string,
+  ): Promise<Response>
+  close(): Promise<void>
+}
+
+const key = `t:${Buffer.from(Array.from({ length: 32 }, (_, i) => i * 7 + 1)).toString('base64')}`
+
+/** Starts an application for a test. `close` it, or take it with `await using`. */
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const database = await createTestDatabase()
+  const clock = new TestClock()
+  const provider = createScriptedProvider()
+  const rim = await rims[options.rim ?? 'memory']()
+  const lines: string[] = []
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  const config = readConfig({
+    NODE_ENV: 'test',
+    SALLYPORT_URL: rim.origin,
+    SALLYPORT_KEYS: key,
+    ...options.env,
+  })
+  const sallyport = await createSallyport({
+    config,
+    clock,
+    database: database.connection,
+    log: createLog('debug', sink),
+    routes: options.routes ?? [],
+    ...(options.realProviders ? {} : { openProvider: provider.open }),
+  })
+  await rim.serve(sallyport)
+  const { db, sealer } = sallyport.services
+  const acme = await createOrganization(db, { slug: 'acme', name: 'Acme' }, clock.now())
+  const origin = config.url.origin
+
+  async function connect(connection: Partial<NewConnection> = {}): Promise<string> {
+    const defaults = {
+      organizationId: acme.id,
+      kind: 'oidc',
+      name: 'Acme SSO',
+      settings: {},
+      provisioning: 'everybody',
+    } as const
+    return createConnection(db, sealer, { ...defaults, ...connection }, clock.now())
+  }
+  const connectionId = await connect()
+
+  const app: TestApp = {
+    sallyport,
+    origin,
+    clock,
+    provider,
+    acme,
+    connectionId,
+    rim,
+    logged: () => lines.join(''),
+    browser: () => new Browser(origin, rim.send),
+    connect,
+    async begin(browser, { connectionId: through = connectionId, returnTo = '/account' } = {}) {
+      const left = await browser.post(`/sso/${through}/start`, { return_to: returnTo })
+      const state = refreshOf(left).searchParams.get('state')
+      if (!state) throw new Error(`The sign-in did not begin: ${left.status} ${await left.text()}`)
+      return state
+    },
+    comeBack: (browser, state, subject = 'alice', through = connectionId) =>
+      browser.get(`/sso/${through}/callback?code=${encodeURIComponent(subject)}&state=${state}`, {
+        'sec-fetch-site': 'cross-site',
+      }),
+    async signIn(
+      browser,
+      subject = 'alice',
+      { connectionId: through = connectionId, returnTo = '/account' } = {},
+    ) {
+      const state = await app.begin(browser, { connectionId: through, returnTo })
+      return app.comeBack(browser, state, subject, through)
+    },
+    async close() {
+      await rim.close()
+      await sallyport.close()
+      await database.drop()
+    },
+    [Symbol.asyncDispose]: () => app.close(),
+  }
+  return app
+}
