@@ -1,36 +1,93 @@
 import type { Route } from '../src/http/exchange.ts'
-import { html, page } from '../src/web/page.ts'
-import type { DevelopmentProvider } from './provider.ts'
+import { html, page, type Html } from '../src/web/page.ts'
+import type { DevelopmentPerson, DevelopmentProvider } from './provider.ts'
 
 /** `GET /` under `npm start`: what one is looking at, and where to begin. */
-export function homeRoute(provider: Pick<DevelopmentProvider, 'issuer' | 'people'>): Route {
+export function homeRoute({
+  issuer,
+  people,
+}: Pick<DevelopmentProvider, 'issuer' | 'people'>): Route {
   return {
     method: 'GET',
     path: '/',
     access: 'public',
     csrf: 'none',
     body: 'none',
-    endpoint: ({ asker: { session } }) =>
+    endpoint: ({ asker: { session }, services: { origin } }) =>
       page(
-        { title: 'Welcome', signedInAs: session?.person.name },
-        html`<h1>This is Sallyport, running on your machine</h1>
-          <p>
-            It signs people in through their own organization’s identity provider and remembers
-            them.
+        { title: 'Welcome', signedInAs: session?.person.name, wide: true },
+        html`<h1>Sallyport is running on your machine</h1>
+          <p class="lead">
+            It signs people in through their own organization’s identity provider and keeps them
+            signed in with server-side sessions. Everything here is local and yours to break: the
+            server, its PostgreSQL, and an identity provider to sign in at.
           </p>
-          ${
-            session
-              ? html`<p>
-                  You are signed in as <strong>${session.person.name}</strong>.
-                  <a href="/account">See your account</a>.
-                </p>`
-              : html`<p><a href="/login">Sign in</a></p>`
-          }
-          <h2>People you can sign in as</h2>
-          <ul>
-            ${provider.people.map(({ name, role, suspended }) => html`<li>${name}: ${role}${suspended ? ', suspended' : ''}</li>`)}
-          </ul>
-          <p><a href="${provider.issuer}">Their identity provider</a> runs beside it.</p>`,
+          <section aria-labelledby="begin">${begin(session?.person.name)}</section>
+          <section aria-labelledby="people">
+            <h2 id="people">People you can sign in as</h2>
+            <p class="quiet">
+              They belong to Acme, an invented organization. None of them has a password.
+            </p>
+            <ul>
+              ${people.map(personRow)}
+            </ul>
+          </section>
+          <section aria-labelledby="provider">
+            <h2 id="provider">Their identity provider</h2>
+            <p>
+              <a href="${issuer}">${issuer}</a> stands in for Acme’s own. It is a separate program
+              that Sallyport knows by OpenID Connect only. Suspend and restore people there.
+            </p>
+          </section>
+          <section aria-labelledby="next">
+            <h2 id="next">What to try next</h2>
+            ${nextThings(issuer, origin)}
+          </section>`,
       ),
   }
+}
+
+function begin(name: string | undefined): Html {
+  return name === undefined
+    ? html`<h2 id="begin">Begin here</h2>
+        <p>Sign in as Alice or Bob. You go to Acme’s identity provider and come back.</p>
+        <p><a class="button primary" href="/login">Sign in</a></p>`
+    : html`<h2 id="begin">You are signed in as <bdi>${name}</bdi></h2>
+        <p>Your account shows your organizations and every browser you are signed in with.</p>
+        <p><a class="button primary" href="/account">See your account</a></p>`
+}
+
+function personRow({ name, email, role, suspended }: DevelopmentPerson): Html {
+  const account = role === 'owner' ? 'has an account already' : 'gets one by signing in'
+  return html`<li>
+    <div>
+      <strong>${name}</strong> <span class="mark">${role}</span>
+      <p class="quiet">${email}</p>
+    </div>
+    <span class="quiet">
+      ${suspended ? html`<span class="mark danger">suspended</span> the provider refuses` : account}
+    </span>
+  </li>`
+}
+
+function nextThings(issuer: string, origin: string): Html {
+  return html`<ol>
+    <li>
+      Sign in, then sign in again in a private window. End one session from the other on
+      <a href="/account">your account</a>.
+    </li>
+    <li>
+      See what an application is told: <a href="/me">/me</a>. Without a session it answers 401 with
+      a problem document, as <code>curl ${origin}/me</code> shows.
+    </li>
+    <li>
+      <a href="${issuer}">Suspend somebody</a> at the provider and sign in as them: the provider
+      refuses, and Sallyport says so.
+    </li>
+    <li>
+      Put it in front of an application in any language. nginx asks <code>/verify</code> about every
+      request; <code>docs/proxies.md</code> has the configuration.
+    </li>
+    <li>Read on in <code>README.md</code> and <code>docs/</code>.</li>
+  </ol>`
 }

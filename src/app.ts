@@ -13,23 +13,18 @@ import {
 } from './db/open.ts'
 import type { LoginServices } from './flows/login.ts'
 import type { Route, Services } from './http/exchange.ts'
-import { handle, loginUrl } from './http/handler.ts'
-import { callerOf } from './http/caller.ts'
-import { problem } from './http/problem.ts'
-import { secure } from './http/headers.ts'
+import { handle } from './http/handler.ts'
+import { challenge, whoIs, type Mountable } from './http/who.ts'
 import { followClock, minutes, seconds, type Clock } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
-import { AppError, type ErrorCode } from './lib/errors.ts'
-import { newId } from './lib/ids.ts'
+import { AppError } from './lib/errors.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createSealer } from './lib/seal.ts'
 import { openProvider } from './providers/index.ts'
 import { routes as ownRoutes } from './routes.ts'
-import { authenticate, createQuiet } from './sessions/authenticate.ts'
+import { createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
-import { admit, type Outcome } from './sessions/decide.ts'
-import type { Membership, Person } from './sessions/lookup.ts'
 import { errorPage } from './web/error.ts'
 
 /** What can be given to {@link createSallyport}; everything has a default. */
@@ -50,39 +45,8 @@ export interface Options {
   readonly routes?: readonly Route[]
 }
 
-/** Anything that carries request headers: a `Request`, a Node `IncomingMessage`, an Express or Fastify request. */
-export interface Asking {
-  readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>
-}
-
-/** Who is asking. */
-export type Who =
-  | {
-      readonly signedIn: true
-      readonly user: Person
-      /** The organizations this session holds a proof for, with the person's role in each now. */
-      readonly organizations: readonly Membership[]
-      /** A handle to name the session by; not the token. */
-      readonly session: { readonly id: string; readonly authenticatedAt: Date }
-      readonly outcome: Outcome
-    }
-  | {
-      readonly signedIn: false
-      /** Why not. `temporarily_unavailable`: nobody knows; do not treat the person as signed out. */
-      readonly code: ErrorCode
-      readonly outcome: Outcome
-    }
-
 /** A running Sallyport. */
-export interface Sallyport {
-  /** Answers one request to a path of Sallyport's own. @param peer the address at the other end of the connection */
-  fetch(request: Request, peer?: string): Promise<Response>
-  /** Whether a path is Sallyport's to answer. */
-  owns(pathname: string): boolean
-  /** Decides who is asking, from the session cookie. Never throws for a database that is away. */
-  authenticate(request: Asking): Promise<Who>
-  /** The answer for somebody who is not let in: people go to the sign-in page and come back, programs get a problem document. */
-  challenge(request: Request, who: Who): Response
+export interface Sallyport extends Mountable {
   /** What the endpoints are built on; for tests and tools. */
   readonly services: Services
   /** Stops everything this Sallyport has started. */
@@ -165,7 +129,7 @@ async function wire(
   return {
     services,
     fetch: async (request, peer) => router.fetch(request, { peer }),
-    owns: (pathname) => router.router.match('GET', pathname)[0].length > 0,
+    owns: (pathname) => pathname !== '/' && router.router.match('GET', pathname)[0].length > 0,
     authenticate: (request) => whoIs(services, request),
     challenge: (request, who) => challenge(services, request, who),
     async close() {
@@ -198,28 +162,6 @@ function route(services: Services, table: readonly Route[]): Hono<{ Bindings: { 
   }
   router.notFound((c) => handle(services, 'not_found', { request: c.req.raw, peer: c.env.peer }))
   return router
-}
-
-async function whoIs(services: Services, { headers }: Asking): Promise<Who> {
-  const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']
-  const asker = await authenticate(services, typeof cookie === 'string' ? cookie : null)
-  const { outcome } = asker.verdict
-  const code = admit(asker.verdict, asker.state, 'user')
-  if (code || !asker.session) return { signedIn: false, code: code ?? 'login_required', outcome }
-  const { person, organizations, id, authenticatedAt } = asker.session
-  return { signedIn: true, user: person, organizations, session: { id, authenticatedAt }, outcome }
-}
-
-function challenge(services: Services, request: Request, who: Who): Response {
-  const url = new URL(request.url)
-  const error = new AppError(who.signedIn ? 'forbidden' : who.code)
-  const requestId = newId()
-  const lead =
-    error.status === 401 && request.method === 'GET' && callerOf(request) === 'navigation'
-  const response = lead
-    ? new Response(null, { status: 303, headers: { location: loginUrl(services.origin, url) } })
-    : problem(error, requestId, loginUrl(services.origin, url))
-  return secure(response, { https: services.cookies.secure, requestId })
 }
 
 function packageVersion(): string {

@@ -4,7 +4,8 @@ import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endOtherSessions, endSession } from './web/account.ts'
 import { home } from './web/home.ts'
-import { login, loginOrganization } from './web/login.ts'
+import { forget, login, loginOrganization } from './web/login.ts'
+import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, start } from './web/sso.ts'
 import { style, stylesheetPath } from './web/style.ts'
@@ -17,6 +18,7 @@ export const routes: readonly Route[] = [
   { ...read, path: '/', access: 'public', endpoint: home },
   { ...read, path: '/login', access: 'public', hint: true, endpoint: login },
   { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
+  { ...act, path: '/login/forget', access: 'public', endpoint: forget },
   { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
   { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
@@ -32,5 +34,6 @@ export const routes: readonly Route[] = [
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },
   { ...read, path: '/readyz', access: 'public', endpoint: readyz },
   { ...read, path: '/version', access: 'public', endpoint: version },
+  { ...read, path: iconPath, access: 'public', endpoint: icon },
   { ...read, path: stylesheetPath, access: 'public', endpoint: style },
 ]

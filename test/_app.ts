@@ -7,6 +7,7 @@ import { readConfig } from '../src/lib/config.ts'
 import { createLog } from '../src/lib/log.ts'
 import { Browser, refreshOf } from './_browser.ts'
 import { TestClock } from './_clock.ts'
+import { cuttable, type CuttableConnection } from './_cut.ts'
 import { createTestDatabase } from './_database.ts'
 import { createScriptedProvider, type ScriptedProvider } from './_provider.ts'
 import { rims, type Rim, type RimName } from './_rims.ts'
@@ -32,6 +33,8 @@ export interface TestApp extends AsyncDisposable {
   /** Acme's connection, active, provisioning `everybody`. */
   readonly connectionId: string
   readonly rim: Rim
+  /** The line to the database. */
+  readonly line: CuttableConnection
   /** Everything logged so far. */
   logged(): string
   browser(): Browser
@@ -60,6 +63,7 @@ const key = `t:${Buffer.from(Array.from({ length: 32 }, (_, i) => i * 7 + 1)).to
 /** Starts an application for a test. `close` it, or take it with `await using`. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase()
+  const line = await cuttable(database.connection)
   const clock = new TestClock()
   const provider = createScriptedProvider()
   const rim = await rims[options.rim ?? 'memory']()
@@ -79,7 +83,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const sallyport = await createSallyport({
     config,
     clock,
-    database: database.connection,
+    database: line.connection,
     log: createLog('debug', sink),
     routes: options.routes ?? [],
     ...(options.realProviders ? {} : { openProvider: provider.open }),
@@ -109,6 +113,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     acme,
     connectionId,
     rim,
+    line,
     logged: () => lines.join(''),
     browser: () => new Browser(origin, rim.send),
     connect,
@@ -133,6 +138,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async close() {
       await rim.close()
       await sallyport.close()
+      await line.close()
       await database.drop()
     },
     [Symbol.asyncDispose]: () => app.close(),

@@ -38,6 +38,9 @@ export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db 
     keepAlive: true,
   })
   connections.on('error', onIdleError)
+  // A connection may also break while it is taken but silent, between two statements of a transaction; without a
+  // listener that would end the process. The next statement on it fails, which is where it is dealt with.
+  connections.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<DB>({ dialect: new PostgresDialect({ pool: connections }) })
 }
 

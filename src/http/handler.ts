@@ -25,7 +25,7 @@ export interface Incoming {
 }
 
 /** How long a client should wait before asking again, in seconds, when something is away. */
-const retryAfter = '5'
+export const retryAfter = '5'
 
 /**
  * From `Request` to `Response`: who is asking, may they, is it from our own pages, then the endpoint.
@@ -38,7 +38,7 @@ export async function handle(
 ): Promise<Response> {
   const { request } = incoming
   const requestId = requestIdOf(request.headers)
-  const url = new URL(request.url)
+  const url = publicUrl(request.url, services.origin)
   const caller = callerOf(request)
   let asker: Asker | undefined
   let response: Response
@@ -75,6 +75,15 @@ export async function handle(
   const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
   if (asker) applyCookies(answer.headers, services, asker, caller)
   return secure(answer, { https: services.cookies.secure, requestId })
+}
+
+/** The address as the world sees it: the path that was asked for, on our own origin, whatever `Host` claimed. */
+export function publicUrl(asked: string, origin: string): URL {
+  const { pathname, search } = new URL(asked)
+  const url = new URL(origin)
+  url.pathname = pathname
+  url.search = search
+  return url
 }
 
 /** Not let in: people are led to the sign-in page and back, programs are told. */
@@ -191,7 +200,7 @@ function applyCookies(
 const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/
 
 /** The caller's request id where it is one, else a new one. */
-function requestIdOf(headers: Headers): string {
+export function requestIdOf(headers: Headers): string {
   const given = headers.get('x-request-id')
   return given && requestIdShape.test(given) ? given : newId()
 }

@@ -17,6 +17,9 @@ const secretNames = [
   'id_token',
   'client_secret',
   'client_assertion',
+  'client_assertion_type',
+  'clientSecret',
+  'verifier',
   'secret',
   'password',
 ]

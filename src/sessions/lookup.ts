@@ -110,8 +110,11 @@ export function judgeSession(session: StoredSession, now: Date): RichState['sess
 /** Who last signed in with this browser, as far as a hint goes. */
 export interface BrowserHint {
   readonly userId: string
+  readonly name: string
   readonly organizationSlug: string | null
   readonly gone: boolean
+  /** When their session here ran out or would have; null when somebody ended it. */
+  readonly sessionEndsAt: Date | null
 }
 
 /** The last session that began in the browser with that cookie, as a hint for wording and pre-selection. */
@@ -119,14 +122,14 @@ export async function findBrowserHint(
   db: Db,
   browserHash: Buffer,
 ): Promise<BrowserHint | undefined> {
-  const { rows } = await sql<{ user_id: string; slug: string | null; deleted_at: Date | null }>`
-    select s.user_id, o.slug, u.deleted_at
+  const { rows } = await sql<BrowserHint>`
+    select s.user_id as "userId", u.name, o.slug as "organizationSlug", u.deleted_at is not null as gone,
+      case when s.revoked_at is null then least(s.idle_ends_at, s.absolute_ends_at) end as "sessionEndsAt"
     from sessions s
     join users u on u.id = s.user_id and u.kind = 'person'
     left join session_proofs p on p.session_id = s.id
     left join organizations o on o.id = p.organization_id and o.deleted_at is null
     where s.browser_hash = ${browserHash}
     order by s.created_at desc limit 1`.execute(db)
-  const [row] = rows
-  return row && { userId: row.user_id, organizationSlug: row.slug, gone: row.deleted_at !== null }
+  return rows[0]
 }

@@ -54,15 +54,11 @@ export async function openSession(
   now: Date,
 ): Promise<Opened> {
   assertProof(proof)
-  const { replaces, userId, organizationId, requestId } = opening
+  const { userId, organizationId, requestId } = opening
   const id = newId()
   const token = randomToken()
   const absoluteEndsAt = later(now, lifetimes.absolute)
-  const rotated = replaces?.userId === userId
-  if (replaces) {
-    const reason = rotated ? 'rotated' : 'switched'
-    await revoke(db, (query) => query.where('id', '=', replaces.id), reason, now)
-  }
+  const replaced = await endSessionsOfBrowser(db, opening, now)
   await db
     .insertInto('sessions')
     .values({
@@ -72,7 +68,7 @@ export async function openSession(
       kind: 'user',
       browser_hash: opening.browserHash,
       flow_id: opening.flowId,
-      rotated_from: rotated ? replaces.id : null,
+      rotated_from: replaced?.rotated ? replaced.id : null,
       device: opening.device ?? '',
       address: opening.address ?? null,
       authenticated_at: now,
@@ -96,18 +92,47 @@ export async function openSession(
       provider_session: proof.providerSession ?? null,
     })
     .execute()
-  const action: AuditAction = rotated
-    ? 'session.rotated'
-    : replaces
-      ? 'session.user_switched'
-      : 'session.created'
-  const data = replaces ? { from: replaces.id } : {}
+  const action: AuditAction = !replaced
+    ? 'session.created'
+    : replaced.rotated
+      ? 'session.rotated'
+      : 'session.user_switched'
+  const data = replaced ? { from: replaced.id } : {}
   await recordEvent(
     db,
     { action, actorId: userId, organizationId, target: id, data, requestId },
     now,
   )
   return { id, token, absoluteEndsAt }
+}
+
+/**
+ * Ends whatever this browser was signed in as: it can hold one cookie only. Sign-ins of one browser queue here, so
+ * that of two finishing at once exactly one session is left.
+ */
+async function endSessionsOfBrowser(
+  db: Db,
+  { userId, browserHash, replaces }: Opening,
+  now: Date,
+): Promise<{ readonly id: string; readonly rotated: boolean } | undefined> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${browserHash.toString('hex')}, 0))`.execute(
+    db,
+  )
+  const rotated = !replaces || replaces.userId === userId
+  const ended = await revoke(
+    db,
+    (query) =>
+      query.where((eb) =>
+        eb.or([
+          eb('browser_hash', '=', browserHash),
+          ...(replaces ? [eb('id', '=', replaces.id)] : []),
+        ]),
+      ),
+    rotated ? 'rotated' : 'switched',
+    now,
+  )
+  const last = ended.find(({ id }) => id === replaces?.id) ?? ended[0]
+  return last && { id: last.id, rotated: last.user_id === userId }
 }
 
 /** Moves a session's idle end on, unless it is dead or was moved a moment ago: nothing is resurrected. */

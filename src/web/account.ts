@@ -3,38 +3,93 @@ import type { Endpoint } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { clearCookie } from '../sessions/cookies.ts'
-import { listSessions, revokeSession, revokeSessionsOf } from '../sessions/sessions.ts'
-import { html, page, seeOther } from './page.ts'
+import type { Membership } from '../sessions/lookup.ts'
+import {
+  listSessions,
+  revokeSession,
+  revokeSessionsOf,
+  type SessionSummary,
+} from '../sessions/sessions.ts'
+import { buttonForm, html, page, seeOther, type Html } from './page.ts'
+import { ago, moment } from './time.ts'
 
 /** `GET /account`: who am I, and where am I signed in. */
 export const account: Endpoint = async ({ services, asker }) => {
   const session = asker.session!
   const { person, organizations } = session
-  const sessions = await listSessions(services.db, person.id, services.clock.now())
+  const now = services.clock.now()
+  const sessions = await listSessions(services.db, person.id, now)
   return page(
-    { title: 'Your account', signedInAs: person.name },
-    html`<h1>${person.name}</h1>
-      <p>${person.email ?? ''}</p>
-      <ul>
-        ${organizations.map(({ name, role }) => html`<li>${name} (${role})</li>`)}
-      </ul>
-      <h2>Where you are signed in</h2>
-      <ul>
-        ${sessions.map(
-          (one) =>
-            html`<li>
-              ${one.device}${one.id === session.id ? ' (this browser)' : ''}
-              <form method="post" action="/account/sessions/${one.id}/end">
-                <button>Sign out</button>
-              </form>
-            </li>`,
-        )}
-      </ul>
-      <form method="post" action="/account/sessions/end-others">
-        <button>Sign out everywhere else</button>
-      </form>
-      <form method="post" action="/logout"><button>Sign out</button></form>`,
+    { title: 'Your account', signedInAs: person.name, wide: true },
+    html`<h1>Your account</h1>
+      <p>
+        You are signed in as <strong><bdi>${person.name}</bdi></strong
+        >${person.email ? html` (<bdi>${person.email}</bdi>)` : ''}.
+      </p>
+      <section aria-labelledby="organizations">
+        <h2 id="organizations">Organizations</h2>
+        <p class="quiet">What this session may be used for.</p>
+        <ul>
+          ${organizations.map(organizationRow)}
+        </ul>
+      </section>
+      <section aria-labelledby="sessions">
+        <h2 id="sessions">Where you are signed in</h2>
+        <p class="quiet">
+          If you do not recognize one, end it. That browser is signed out at once and has to sign in
+          again.
+        </p>
+        <ul>
+          ${sessions.map((each) => sessionRow(each, { own: each.id === session.id, now }))}
+        </ul>
+        ${endOthers(sessions.length - 1)}
+      </section>
+      <section aria-labelledby="sign-out">
+        <h2 id="sign-out">Sign out</h2>
+        <p class="quiet">
+          Ends the session in this browser. You may remain signed in at your organization’s identity
+          provider.
+        </p>
+        ${buttonForm('/logout', 'Sign out')}
+      </section>`,
   )
+}
+
+function organizationRow({ name, slug, role }: Membership): Html {
+  return html`<li>
+    <div>
+      <strong><bdi>${name}</bdi></strong>
+      <p class="quiet">${slug}</p>
+    </div>
+    <span class="mark">${role}</span>
+  </li>`
+}
+
+function sessionRow(
+  { id, device, address, createdAt, lastSeenAt }: SessionSummary,
+  { own, now }: { own: boolean; now: Date },
+): Html {
+  const name = `session-${id}`
+  return html`<li>
+    <div id="${name}">
+      <strong>${device || 'Unknown browser'}</strong>
+      ${own ? html`<span class="mark">This browser</span>` : ''}
+      <p class="quiet">
+        ${address ? html`From ${address}, last` : 'Last'} used ${ago(lastSeenAt, now)}. Signed in
+        ${moment(createdAt)}.
+      </p>
+    </div>
+    ${buttonForm(`/account/sessions/${id}/end`, 'End session', { look: 'danger', describedBy: name })}
+  </li>`
+}
+
+function endOthers(count: number): Html {
+  if (count < 1) return html`<p class="quiet">You are signed in nowhere else.</p>`
+  const others = count === 1 ? 'the other session' : `the ${count} other sessions`
+  return html`<p class="quiet" id="others">
+      Or end ${others} in one go. You stay signed in in this browser.
+    </p>
+    ${buttonForm('/account/sessions/end-others', 'End all other sessions', { look: 'danger', describedBy: 'others' })}`
 }
 
 /** `POST /account/sessions/:session/end`: ends one of one's own sessions; anybody else's does not exist. */

@@ -1,6 +1,6 @@
 import { findConnection } from '../accounts/connections.ts'
 import type { ErrorContext } from '../http/exchange.ts'
-import { errors, type AppError } from '../lib/errors.ts'
+import { errors, type AppError, type ErrorCode } from '../lib/errors.ts'
 import { html, page } from './page.ts'
 
 interface Wording {
@@ -8,57 +8,89 @@ interface Wording {
   readonly advice: string
 }
 
-/** Sign-ins that cannot go on: each way has its own words, though programs see one code. */
-const flowWordings: Readonly<Record<string, Wording>> = {
-  expired: {
-    title: 'This sign-in took too long',
-    advice: 'It was open for more than ten minutes. Start again; it is quick.',
+/** Refusals that a person can do something about, by reason: programs see one code, people get words of their own. */
+const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wording>>>>> = {
+  flow_invalid: {
+    expired: {
+      title: 'This sign-in took too long',
+      advice: 'It was open for more than ten minutes. Start again; it is quick.',
+    },
+    unknown: {
+      title: 'We do not know this sign-in',
+      advice: 'The address may be incomplete, or from long ago. Start again.',
+    },
+    browser_mismatch: {
+      title: 'This sign-in began in another browser',
+      advice:
+        'For your safety it can only be finished where it began. Start again here, or go back there.',
+    },
+    browser_cookie_missing: {
+      title: 'Your browser sent us no cookie',
+      advice:
+        'Either this sign-in began in another browser, or cookies are blocked for this site. Allow them and start again.',
+    },
+    org_mismatch: {
+      title: 'This sign-in belongs to another organization',
+      advice: 'It was begun for another organization than the one it came back to. Start again.',
+    },
+    definition_changed: {
+      title: 'Sign-in was changed meanwhile',
+      advice: 'The settings were updated while you were signing in. Start again.',
+    },
   },
-  unknown: {
-    title: 'We do not know this sign-in',
-    advice: 'The address may be incomplete, or from long ago. Start again.',
-  },
-  browser_mismatch: {
-    title: 'This sign-in began in another browser',
-    advice:
-      'For your safety it can only be finished where it began. Start again here, or go back there.',
-  },
-  browser_cookie_missing: {
-    title: 'Your browser sent us no cookie',
-    advice:
-      'Either this sign-in began in another browser, or cookies are blocked for this site. Allow them and start again.',
-  },
-  org_mismatch: {
-    title: 'This sign-in belongs to another organization',
-    advice: 'It was begun for another organization than the one it came back to. Start again.',
-  },
-  definition_changed: {
-    title: 'Sign-in was changed meanwhile',
-    advice: 'The settings were updated while you were signing in. Start again.',
+  not_found: {
+    unknown_organization: {
+      title: 'We do not know that organization',
+      advice: 'Check its short name, or ask your administrator for your sign-in address.',
+    },
   },
 }
 
+interface Way {
+  readonly href: string
+  readonly label: string
+}
+
+/** Ways on that follow from the error itself; the others follow from where it happened. */
+const waysOn: Readonly<Partial<Record<ErrorCode, readonly Way[]>>> = {
+  identity_conflict: [
+    { href: '/', label: 'Keep working as you are' },
+    { href: '/logout', label: 'Sign out' },
+  ],
+}
+
 /** An error as a page for a person: what happened, what to do, and a reference to quote. */
-export async function errorPage(
-  error: AppError,
-  { requestId, url, services }: ErrorContext,
-): Promise<Response> {
+export async function errorPage(error: AppError, context: ErrorContext): Promise<Response> {
   const { status, title, advice } = {
     ...errors[error.code],
-    ...(error.code === 'flow_invalid' && flowWordings[error.reason]),
+    ...wordings[error.code]?.[error.reason],
   }
-  const connectionId = /^\/sso\/([^/]+)\//.exec(url.pathname)?.[1]
-  const organization = connectionId
-    ? (await findConnection(services.db, connectionId))?.organization
-    : undefined
-  const again = organization ? `/login/${organization.slug}` : '/login'
+  const ways = waysOn[error.code] ?? [await wayBack(error, context)]
   return page(
     { title, status, headers: error.headers },
     html`<h1>${title}</h1>
       <p>${advice}</p>
-      <p>
-        <a href="${again}">${organization ? `Sign in to ${organization.name}` : 'Go to sign-in'}</a>
-      </p>
-      <p>Reference: <code>${requestId}</code></p>`,
+      ${ways.map(
+        ({ href, label }) =>
+          html`<p>
+            <a class="button" href="${href}">${label}</a>
+          </p>`,
+      )}
+      <p class="also quiet">Reference: <code>${context.requestId}</code></p>`,
   )
+}
+
+/** To where the person was: the organization's sign-in, sign-in at all, or the start page. */
+async function wayBack({ code, status }: AppError, { url, services }: ErrorContext): Promise<Way> {
+  const [, room, connectionId] = url.pathname.split('/')
+  if (room === 'login') return { href: '/login?other=1', label: 'Choose your organization' }
+  if (room !== 'sso' && status !== 401) return { href: '/', label: 'Go to the start page' }
+  // When the database is away, the page must do without it.
+  const connection =
+    room === 'sso' && code !== 'temporarily_unavailable'
+      ? await findConnection(services.db, connectionId ?? '')
+      : undefined
+  if (!connection) return { href: '/login', label: 'Go to sign-in' }
+  const { name, slug } = connection.organization
+  return { href: `/login/${slug}`, label: `Sign in to ${name}` }
 }

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../http/exchange.ts'
 import { clearCookie } from '../sessions/cookies.ts'
 import { revokeSession } from '../sessions/sessions.ts'
-import { html, page, seeOther } from './page.ts'
+import { buttonForm, html, page, seeOther } from './page.ts'
 
 /** `POST /logout`: the session is over before anything is shown; signing out twice is no error. */
 export const logout: Endpoint = async ({ services, asker: { session }, requestId }) => {
@@ -21,18 +21,38 @@ export const logout: Endpoint = async ({ services, asker: { session }, requestId
 }
 
 /** `GET /logout`: asks; following a link changes nothing. */
-export const confirmLogout: Endpoint = () =>
-  page(
+export const confirmLogout: Endpoint = ({ asker }) => {
+  const name = asker.session?.person.name
+  return page(
     { title: 'Sign out' },
     html`<h1>Sign out?</h1>
-      <form method="post" action="/logout"><button>Sign out</button></form>`,
+      ${
+        name
+          ? html`<p>
+              You are signed in as <strong><bdi>${name}</bdi></strong
+              >.
+            </p>`
+          : ''
+      }
+      <p class="quiet">
+        This ends the session in this browser. Your sessions in other browsers go on.
+      </p>
+      ${buttonForm('/logout', 'Sign out', { look: 'primary' })}
+      <p class="also row"><a href="/">Stay signed in</a></p>`,
   )
+}
 
-/** `GET /logout/done`. */
-export const loggedOut: Endpoint = () =>
-  page(
-    { title: 'Signed out' },
-    html`<h1>You are signed out</h1>
-      <p>This browser is no longer signed in.</p>
-      <p><a href="/login">Sign in again</a></p>`,
-  )
+/** `GET /logout/done`. Whoever is signed in after all is asked instead of being told otherwise. */
+export const loggedOut: Endpoint = ({ asker }) =>
+  asker.session
+    ? seeOther('/logout')
+    : page(
+        { title: 'Signed out' },
+        html`<h1>You are signed out</h1>
+          <p>This browser is no longer signed in.</p>
+          <p class="quiet">
+            Your organization’s identity provider may still remember you. On a computer that others
+            use, sign out there too.
+          </p>
+          <p><a class="button" href="/login">Sign in again</a></p>`,
+      )

@@ -13,7 +13,7 @@ import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { describeDevice } from '../sessions/device.ts'
-import { html, page, seeOther } from './page.ts'
+import { hiddenFields, html, page, seeOther } from './page.ts'
 
 /** `POST /sso/:connection/start`: begins a sign-in and leads to the provider. */
 export const start: Endpoint = async (exchange) => {
@@ -102,30 +102,36 @@ async function respond(
  * organization's provider may send people on to a third host that nobody can list.
  */
 function leavePage({ organization }: Connection, to: URL): Promise<Response> {
+  if (!['https:', 'http:'].includes(to.protocol))
+    throw new AppError('sso_failed', { reason: 'redirect_scheme' })
   return page(
     { title: `To ${organization.name}`, headers: { refresh: `0; url=${to.href}` } },
-    html`<h1>Taking you to ${organization.name}</h1>
+    html`<h1>Taking you to <bdi>${organization.name}</bdi></h1>
       <p>You sign in at <strong>${to.host}</strong> and come back here.</p>
-      <p><a href="${to.href}">Continue</a></p>`,
+      <p><a class="button primary" href="${to.href}">Continue</a></p>
+      <p class="quiet">If nothing happens, press Continue.</p>`,
   )
 }
 
 function switchPage(
-  connection: Connection,
+  { id, organization }: Connection,
   { from, to }: { from: string; to: string },
   handle: string,
 ): Promise<Response> {
   return page(
-    { title: 'Switch account?' },
+    { title: 'Switch account?', signedInAs: from },
     html`<h1>Switch account?</h1>
       <p>
-        You are signed in as <strong>${from}</strong>. Signing in as <strong>${to}</strong> ends
-        that session. Nothing is merged.
+        You are signed in here as <strong><bdi>${from}</bdi></strong
+        >, and have just signed in to <bdi>${organization.name}</bdi> (${organization.slug}) as
+        <strong><bdi>${to}</bdi></strong
+        >.
       </p>
-      <form method="post" action="/sso/${connection.id}/continue">
-        <input type="hidden" name="state" value="${handle}" />
-        <button name="choice" value="switch">Switch to ${to}</button>
-        <button name="choice" value="stay">Stay signed in as ${from}</button>
+      <p class="quiet">Switching ends the first session in this browser. Nothing is merged.</p>
+      <form method="post" action="/sso/${id}/continue">
+        ${hiddenFields({ state: handle })}
+        <button class="primary" name="choice" value="switch">Switch to <bdi>${to}</bdi></button>
+        <button name="choice" value="stay">Stay signed in as <bdi>${from}</bdi></button>
       </form>`,
   )
 }

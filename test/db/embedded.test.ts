@@ -305,6 +305,25 @@ describe('after a crash', () => {
     await again.stop()
   })
 
+  test('of PostgreSQL the next start waits until the last backend is gone', async () => {
+    const folder = copy()
+    const server = await start(folder)
+    const client = new pg.Client(server.connection)
+    client.on('error', () => {})
+    await client.connect()
+    const found = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const backend = found.rows[0]?.pid ?? 0
+    process.kill(backend, 'SIGSTOP')
+    process.kill(serverPid(folder), 'SIGKILL')
+    await server.ended
+    const next = start(folder)
+    const log = (): string => readFileSync(`${folder}.log`, 'utf8')
+    await until(() => log().includes('pre-existing shared memory block'))
+    process.kill(backend, 'SIGCONT')
+    await (await next).stop()
+    await client.end()
+  })
+
   const others: Record<string, () => ChildProcess> = {
     'a live process of another kind': () => spawn('sleep', ['60'], asOwner()),
     'a zombie': () => spawn('sh', ['-c', 'sleep 0 & exec sleep 60'], asOwner()),
@@ -340,6 +359,15 @@ describe('after a crash', () => {
       await killed(other)
     })
   }
+
+  test('a link in place of a lock file leads us nowhere', async () => {
+    const folder = copy()
+    const elsewhere = `${folder}.elsewhere`
+    writeFileSync(elsewhere, `${process.pid}\n`)
+    symlinkSync(elsewhere, join(folder, 'postmaster.pid'))
+    await assert.rejects(start(folder), rejectsWith('ELOOP'))
+    assert.equal(readFileSync(elsewhere, 'utf8'), `${process.pid}\n`)
+  })
 
   test('a database that was being made is made anew', async () => {
     const folder = newFolder()
@@ -377,6 +405,17 @@ describe('two at once', () => {
     const pid = serverPid(folder)
     await killed(child)
     await until(() => !findProcess(pid))
+  })
+
+  test('of two starts in the same moment one serves and the other is told so', async () => {
+    const folder = copy()
+    const outcomes = await Promise.allSettled([start(folder), start(folder)])
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+    )
+    assert.equal(reasons.length, 1)
+    rejectsWith(`Another Sallyport \\(process ${process.pid}\\)`, folder)(reasons[0])
+    for (const outcome of outcomes) if (outcome.status === 'fulfilled') await outcome.value.stop()
   })
 
   test('of several first starts in the same moment exactly one serves', async () => {
@@ -478,6 +517,18 @@ describe('the folder of the socket', () => {
     mkdirSync(path)
     chownSync(path, 12_345, 12_345)
     await assert.rejects(start(folder), rejectsWith(path, 'put there by somebody else'))
+  })
+
+  test('is elsewhere when the folder for temporary files has too long a path', async () => {
+    const folder = copy()
+    const long = join(top, 'y'.repeat(120))
+    mkdirSync(long)
+    process.env['TMPDIR'] = long
+    const server = await start(folder).finally(() => (process.env['TMPDIR'] = top))
+    assert.equal(dirname(server.connection.host), '/tmp')
+    await query(server, 'select 1')
+    await server.stop()
+    rmSync(server.connection.host, { recursive: true })
   })
 
   test('is closed when it was open', async () => {

@@ -108,7 +108,8 @@ export async function createSocketFolder(
   const name = `sallyport-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`
   const short = (parent: string): boolean =>
     Buffer.byteLength(join(parent, name, '.s.PGSQL.5432')) <= maxSocketPathBytes
-  const path = join([await realpath(tmpdir())].find(short) ?? '/tmp', name)
+  const usual = await realpath(tmpdir())
+  const path = join(short(usual) ? usual : '/tmp', name)
   await mkdir(path, { mode: 0o700 }).catch(ignore('EEXIST'))
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
   // Through a descriptor: the path could be made to point elsewhere between one step and the next.

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { EmbeddedPostgresError } from './failure.ts'
@@ -43,7 +43,10 @@ export function readProc(pid: number): ProcessFacts | undefined {
 export function askPs(pid: number): ProcessFacts | undefined {
   try {
     const columns = ['-o', 'ppid=', '-o', 'stat=', '-o', 'command=']
-    const line = execFileSync('ps', ['-ww', ...columns, '-p', String(pid)], { encoding: 'utf8' })
+    const line = execFileSync('ps', ['-ww', ...columns, '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     const [, parent, state, command] = /^\s*(\d+)\s+(\S+)\s+(.*)/.exec(line) ?? []
     if (!parent || !command || state?.startsWith('Z')) return undefined
     return { parent: Number(parent), command: command.trim() }
@@ -108,7 +111,11 @@ function serverOf(folder: string, pid: number): ProcessFacts | undefined {
 function disown(lock: string, folder: string): void {
   const pid = firstNumber(lock)
   if (pid === undefined || !isTaken(pid) || serverOf(folder, pid)) return
-  writeFileSync(lock, readFileSync(lock, 'utf8').replace(/^\d+/, String(2 ** 31 - 1)))
+  const content = readFileSync(lock, 'utf8').replace(/^\d+/, String(2 ** 31 - 1))
+  // The folder is another account's when we are root, and a link in it could lead anywhere.
+  const descriptor = openSync(lock, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)
+  writeFileSync(descriptor, content)
+  closeSync(descriptor)
 }
 
 /** Also by a zombie, or by somebody else's process. */

@@ -1,0 +1,149 @@
+import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http'
+import { connect } from 'node:net'
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { text } from 'node:stream/consumers'
+import { work } from './process.ts'
+
+/** A load: as many requests as fit in the time, each connection asking when it has its answer. */
+export interface Load {
+  readonly port: number
+  readonly connections: number
+  readonly seconds: number
+}
+
+/** What came of a load. Every answer was the right one: anything else is an error. */
+export interface Loaded {
+  readonly count: number
+  readonly seconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/** Where to sign in. */
+export interface SignIns extends Load {
+  readonly origin: string
+  readonly connectionId: string
+}
+
+/** Asks `/verify` with these cookies in turn. Bytes are made beforehand, so that the asking side costs little. */
+async function check({ cookies, ...load }: Load & { cookies: string[] }): Promise<Loaded> {
+  const requests = cookies.map((cookie) =>
+    Buffer.from(
+      `GET /verify HTTP/1.1\r\nhost: localhost:${load.port}\r\ncookie: ${cookie}\r\n\r\n`,
+    ),
+  )
+  let next = 0
+  return repeat(load, () => {
+    const socket = connect(load.port, '127.0.0.1').setNoDelay().setEncoding('latin1')
+    return {
+      once: () => exchange(socket, requests[next++ % requests.length]!),
+      end: () => socket.destroy(),
+    }
+  })
+}
+
+function exchange(socket: ReturnType<typeof connect>, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let head = ''
+    const read = (chunk: string) => {
+      head += chunk
+      // A 204 has no body (RFC 9112 §6.3): its head is all of it.
+      if (!head.endsWith('\r\n\r\n')) return
+      socket.off('data', read)
+      if (head.startsWith('HTTP/1.1 204')) resolve()
+      else reject(new Error(`/verify answered ${head.split('\r\n', 1)[0]}`))
+    }
+    socket.on('data', read)
+    socket.once('error', reject)
+    socket.write(bytes, () => socket.off('error', reject))
+  })
+}
+
+const agent = new Agent({ keepAlive: true })
+
+/** Signs people in, each in a new browser: start, then callback, until the session's cookie is there. */
+async function signIn(load: SignIns): Promise<Loaded & { cookies: string[] }> {
+  const cookies: string[] = []
+  let people = 0
+  const loaded = await repeat(load, () => {
+    // Each connection has its own person, because two sign-ins of one person wait for each other.
+    const sub = `person-${people++}`
+    return {
+      once: async () => void cookies.push(await signInOnce(load, sub)),
+      end: () => {},
+    }
+  })
+  return { ...loaded, cookies: cookies.slice(-200) }
+}
+
+async function signInOnce({ port, origin, connectionId }: SignIns, sub: string): Promise<string> {
+  const ours = { origin, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' }
+  const left = await send(
+    {
+      port,
+      method: 'POST',
+      path: `/sso/${connectionId}/start`,
+      headers: { ...ours, 'content-type': 'application/x-www-form-urlencoded' },
+    },
+    'return_to=/account',
+  )
+  const to = new URL(/url=(.*)$/.exec(String(left.headers['refresh']))?.[1] ?? 'about:blank')
+  const { state, nonce } = Object.fromEntries(to.searchParams)
+  const browser = cookiesOf(left)
+  const code = Buffer.from(JSON.stringify({ sub, nonce })).toString('base64url')
+  const back = await send({
+    port,
+    path: `/sso/${connectionId}/callback?code=${code}&state=${state}`,
+    headers: { cookie: browser, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+  })
+  if (back.statusCode !== 303) throw new Error(`The sign-in ended with ${back.statusCode}.`)
+  return cookiesOf(back)
+}
+
+async function send(options: RequestOptions, body = ''): Promise<IncomingMessage> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ host: '127.0.0.1', agent, ...options }, resolve)
+      .on('error', reject)
+      .end(body)
+  })
+  await text(response)
+  return response
+}
+
+function cookiesOf({ headers }: IncomingMessage): string {
+  return (headers['set-cookie'] ?? []).map((line) => line.split(';', 1)[0]).join('; ')
+}
+
+/** One connection of a load. */
+interface Asking {
+  once(): Promise<void>
+  end(): void
+}
+
+async function repeat({ connections, seconds }: Load, open: () => Asking): Promise<Loaded> {
+  const times = createHistogram()
+  const began = performance.now()
+  const end = began + seconds * 1000
+  await Promise.all(Array.from({ length: connections }, () => untilEnd(open(), end, times)))
+  return {
+    count: times.count,
+    seconds: (performance.now() - began) / 1000,
+    p50Ms: times.percentile(50) / 1e6,
+    p99Ms: times.percentile(99) / 1e6,
+  }
+}
+
+async function untilEnd(asking: Asking, end: number, times: RecordableHistogram): Promise<void> {
+  try {
+    for (let now = performance.now(); now < end;) {
+      await asking.once()
+      const then = now
+      now = performance.now()
+      times.record(Math.max(1, Math.round((now - then) * 1e6)))
+    }
+  } finally {
+    asking.end()
+  }
+}
+
+work(null, { check, signIn }, () => agent.destroy())

@@ -1,0 +1,80 @@
+import type { Figures } from './figures.ts'
+import type { Loaded } from './load.ts'
+import { startProcess, type Process } from './process.ts'
+import { inRounds, type Effort, type Tell } from './rounds.ts'
+import { signPeopleIn, type Stage } from './stage.ts'
+
+/** Enough to keep one core busy; more only wait. */
+const connections = 16
+
+/** `GET /verify` over HTTP beside the floor, turn by turn, so that a busy machine is unfair to neither. */
+export async function measureVerify(stage: Stage, effort: Effort, tell: Tell): Promise<Figures> {
+  await using floor = await startProcess<{ port: number }>('servers/floor.ts')
+  await floor.ask('know', stage.cookies)
+  const check = async (server: Process<{ port: number }>, seconds: number) => {
+    const before = await server.usage()
+    const job = { port: server.ready.port, connections, seconds, cookies: stage.cookies }
+    const { count, ...loaded } = await stage.load.ask<Loaded>('check', job)
+    const used = (await server.usage()).cpuMs - before.cpuMs
+    return { ...loaded, rate: count / loaded.seconds, cpu: (used * 1000) / count }
+  }
+  // Awaited here, because the floor ends where this function does.
+  return await inRounds(effort, async (seconds, round) => {
+    tell(`floor, ${round}`)
+    const least = await check(floor, seconds)
+    tell(`GET /verify, ${round}`)
+    const ours = await check(stage.sallyport, seconds)
+    return {
+      'floor.rate': least.rate,
+      'floor.p50': least.p50Ms,
+      'floor.p99': least.p99Ms,
+      'floor.cpu': least.cpu,
+      'verify.rate': ours.rate,
+      'verify.p50': ours.p50Ms,
+      'verify.p99': ours.p99Ms,
+      'verify.cpu': ours.cpu,
+      'verify.ratio': ours.rate / least.rate,
+    }
+  })
+}
+
+/** `authenticate()` called in the server's own process, beside a loop that only hashes and looks up. */
+export async function measureAuthenticate(
+  { sallyport, cookies }: Stage,
+  effort: Effort,
+  tell: Tell,
+): Promise<Figures> {
+  return inRounds(effort, async (seconds, round) => {
+    const job = { cookies, seconds, atOnce: connections }
+    tell(`hash and Map, ${round}`)
+    const least = (await sallyport.ask<number>('floor', job)) / seconds
+    tell(`authenticate(), ${round}`)
+    const before = await sallyport.usage()
+    const calls = await sallyport.ask<number>('authenticate', job)
+    const cpu = (((await sallyport.usage()).cpuMs - before.cpuMs) * 1000) / calls
+    return {
+      'authenticate.floor': least,
+      'authenticate.warm': calls / seconds,
+      'authenticate.cold': calls / seconds,
+      'authenticate.cpu': cpu,
+      'authenticate.ratio': (cpu * least) / 1e6,
+    }
+  })
+}
+
+/** Whole sign-ins through the OIDC flow, over HTTP, each in a new browser. */
+export async function measureSignIn(stage: Stage, effort: Effort, tell: Tell): Promise<Figures> {
+  return inRounds(effort, async (seconds, round) => {
+    tell(`sign-ins, ${round}`)
+    const before = [await stage.sallyport.usage(), await stage.provider.usage()] as const
+    const { count, ...loaded } = await signPeopleIn(stage, seconds)
+    const after = [await stage.sallyport.usage(), await stage.provider.usage()] as const
+    return {
+      'sign-in.rate': count / loaded.seconds,
+      'sign-in.p50': loaded.p50Ms,
+      'sign-in.p99': loaded.p99Ms,
+      'sign-in.cpu': (after[0].cpuMs - before[0].cpuMs) / count,
+      'sign-in.provider': (after[1].cpuMs - before[1].cpuMs) / count,
+    }
+  })
+}

@@ -1,0 +1,90 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { cpus, platform, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { drawChart } from './chart.ts'
+import { describeFigures, type Figures } from './figures.ts'
+import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
+import { createProgress, printResults, type Results } from './report.ts'
+import type { Effort, Tell } from './rounds.ts'
+import { setStage, type Stage } from './stage.ts'
+import { measureStart } from './start.ts'
+
+type Measure = (stage: Stage, effort: Effort, tell: Tell) => Promise<Figures>
+
+/** Everything that can be measured, by name. */
+const measurements: Readonly<Record<string, Measure>> = {
+  verify: measureVerify,
+  authenticate: measureAuthenticate,
+  'sign-in': measureSignIn,
+  start: (_stage, effort, tell) => measureStart(effort, tell),
+}
+
+const efforts: Readonly<Record<'full' | 'quick', Effort>> = {
+  full: { seconds: 4, rounds: 3 },
+  quick: { seconds: 0.4, rounds: 1 },
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    out: { type: 'string', default: join(import.meta.dirname, 'results') },
+  },
+})
+const names = positionals.length > 0 ? positionals : Object.keys(measurements)
+const unknown = names.filter((name) => !Object.hasOwn(measurements, name))
+
+if (unknown.length > 0) {
+  console.error(`There is no measurement "${unknown[0]}".
+Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]`)
+  process.exitCode = 2
+} else {
+  // By `exit`, so that whatever was started hears of it.
+  process.once('SIGINT', () => process.exit(130))
+  const results = await measure(values.quick ? 'quick' : 'full')
+  printResults(results)
+  await save(results)
+}
+
+async function measure(how: 'full' | 'quick'): Promise<Results> {
+  const progress = createProgress(names.length)
+  progress.tell('starting the servers')
+  await using stage = await setStage(efforts[how])
+  const figures: Figures[] = []
+  for (const name of names) {
+    figures.push(await measurements[name]!(stage, efforts[how], progress.tell))
+    progress.step()
+  }
+  progress.end()
+  return {
+    date: new Date().toISOString(),
+    effort: how,
+    machine: machine(stage.sallyport.ready.postgres),
+    figures: describeFigures(Object.assign({}, ...figures)),
+  }
+}
+
+function machine(postgres: string): Results['machine'] {
+  return {
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGB: Math.round(totalmem() / 1e9),
+    system: `${platform()} ${release()}`,
+    node: process.versions.node,
+    postgres,
+  }
+}
+
+/** Keeps the run under its date; a full run of everything is also the latest, with its chart. */
+async function save(results: Results): Promise<void> {
+  const whole = results.effort === 'full' && positionals.length === 0
+  const name = `${results.date.slice(0, 19).replaceAll(':', '-')}-${whole ? 'all' : names.join('-')}`
+  const json = `${JSON.stringify(results, null, 2)}\n`
+  await mkdir(values.out, { recursive: true })
+  await writeFile(join(values.out, `${name}.json`), json)
+  console.log(`\n${join(values.out, `${name}.json`)}`)
+  if (!whole) return
+  await writeFile(join(values.out, 'latest.json'), json)
+  await writeFile(join(values.out, 'latest.svg'), drawChart(results))
+}

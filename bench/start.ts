@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Figures } from './figures.ts'
+import { startProcess } from './process.ts'
+import { inRounds, type Effort, type Tell } from './rounds.ts'
+
+/** `npm start` to the first page, without and with a data folder, and the memory of the server alone. */
+export async function measureStart(effort: Effort, tell: Tell): Promise<Figures> {
+  return inRounds({ ...effort, seconds: 0 }, async (_seconds, round) => {
+    const data = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
+    try {
+      tell(`first start, ${round}`)
+      const first = await timeStart(join(data, 'data'))
+      tell(`later start, ${round}`)
+      const again = await timeStart(join(data, 'data'))
+      tell(`memory, ${round}`)
+      await using server = await startProcess('servers/sallyport.ts', [
+        'http://127.0.0.1:1',
+        'none',
+      ])
+      const { residentMB } = await server.usage()
+      return { 'start.first': first, 'start.again': again, 'start.resident': residentMB }
+    } finally {
+      await rm(data, { recursive: true, force: true })
+    }
+  })
+}
+
+const root = new URL('..', import.meta.url)
+const patience = 30_000
+
+/** Milliseconds from `npm start` to a page. Everything it started has ended when this answers. */
+async function timeStart(data: string): Promise<number> {
+  const port = await freePorts()
+  const began = performance.now()
+  // A process group of its own: npm, its shell and the server are stopped together.
+  const npm = spawn('npm', ['start'], {
+    cwd: root,
+    env: { ...process.env, PORT: String(port), SALLYPORT_DATA: data, LOG_LEVEL: 'warn' },
+    stdio: 'ignore',
+    detached: true,
+  })
+  const stop = () => signal(npm.pid!, 'SIGTERM')
+  process.once('exit', stop)
+  try {
+    while (!(await answers(port))) {
+      if (performance.now() - began > patience) throw new Error('npm start shows no page.')
+      await pause(5)
+    }
+    return performance.now() - began
+  } finally {
+    stop()
+    while (signal(npm.pid!, 0)) await pause(5)
+    process.off('exit', stop)
+  }
+}
+
+/** Signals a process group, and tells whether there is still one. */
+function signal(group: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, name)
+  } catch {
+    return false
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'text/html' } })
+    await response.text()
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
+/** A free port whose next one is free too: the development provider's. */
+async function freePorts(): Promise<number> {
+  for (;;) {
+    const port = await tryPort(0)
+    if (port && (await tryPort(port + 1))) return port
+  }
+}
+
+function tryPort(port: number): Promise<number | undefined> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(undefined))
+    server.listen(port, '127.0.0.1', () => {
+      const found = (server.address() as { port: number }).port
+      server.close(() => resolve(found))
+    })
+  })
+}

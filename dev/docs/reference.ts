@@ -1,0 +1,109 @@
+import { auditActions } from '../../src/accounts/audit.ts'
+import { settings } from '../../src/lib/config.ts'
+import { errors } from '../../src/lib/errors.ts'
+import { routes } from '../../src/routes.ts'
+import { decisions } from '../../src/sessions/decide.ts'
+import { code, page, table } from './table.ts'
+
+/** `docs/configuration.md`: every setting. */
+export function configuration(): string {
+  const rows = Object.values(settings).map(({ env, default: fallback, meaning }) => [
+    code(env),
+    fallback === null ? '–' : fallback === '' ? 'empty' : code(fallback),
+    meaning,
+  ])
+  return page(
+    'Configuration',
+    '`settings` in `src/lib/config.ts`',
+    'Settings come from the environment. An empty variable counts as not set. Everything that is wrong is told at once, ' +
+      'and nothing starts. In production `SALLYPORT_URL` and `SALLYPORT_KEYS` must be set.',
+    table(['variable', 'default', 'meaning'], rows),
+  )
+}
+
+/** `docs/errors.md`: every error. */
+export function errorCodes(): string {
+  const rows = Object.entries(errors).map(([name, { status, title, advice }]) => [
+    code(name),
+    status,
+    title,
+    advice,
+  ])
+  return page(
+    'Errors',
+    '`errors` in `src/lib/errors.ts`',
+    'People get a page with these words and a reference. Programs get a problem document (RFC 9457) with the members ' +
+      '`type`, `title`, `status`, `detail`, `code`, `requestId`, and with every 401 `login_url`. The code is stable. ' +
+      'The true reason is in the log and the audit, under the same reference; it is never sent.',
+    table(['code', 'status', 'title', 'advice'], rows),
+  )
+}
+
+/** `docs/http.md`: every endpoint. */
+export function endpoints(): string {
+  const rows = routes.map(({ method, path, access, csrf, body }) => [
+    method,
+    code(path.startsWith('/assets/') ? '/assets/…' : path),
+    access,
+    csrf === 'none' ? '' : csrf,
+    body === 'none' ? '' : body,
+  ])
+  return page(
+    'HTTP',
+    '`src/routes.ts`',
+    'What is not here does not exist: an unknown path is 404, a known one with another method 405. `HEAD` answers like `GET`. ' +
+      '*access* says who may call: everybody, or a signed-in user. *csrf* `same-origin` means only from our own pages. ' +
+      '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB.',
+    table(['method', 'path', 'access', 'csrf', 'body'], rows),
+  )
+}
+
+/** `docs/audit.md`: everything that is written down. */
+export function audit(): string {
+  const rows = Object.entries(auditActions).map(([action, meaning]) => [code(action), meaning])
+  return page(
+    'Audit',
+    '`auditActions` in `src/accounts/audit.ts`',
+    'Rows of the table `audit_events`. The database refuses to change or delete one. An event that tells of a change is ' +
+      'written in the transaction of that change.',
+    table(['action', 'when'], rows),
+  )
+}
+
+/** `docs/decisions-table.md`: the sixteen rows, and the seventeenth. */
+export function decisionTable(): string {
+  const rows = Object.entries(decisions).flatMap(([facts, { row, variants }]) =>
+    variants.map((variant) => [
+      row,
+      code(facts),
+      condition(variant.when),
+      variant.outcome,
+      variant.standing,
+      variant.cookies.join(', '),
+      variant.session === 'none' ? '' : variant.session,
+      variant.refuse ?? '',
+      variant.audit ?? '',
+    ]),
+  )
+  return page(
+    'The decision on every request',
+    '`decisions` in `src/sessions/decide.ts`',
+    'Four facts, a dash means no or not known: **A**uthenticated (a provider has just vouched for somebody, or the session’s ' +
+      'authentication is current), **R**egistered, in **S**ession, **P**rofile cookie. The browser’s cookie is never evidence: ' +
+      'it changes wording, never rights. A row with several lines takes the first whose condition holds.',
+    table(
+      ['row', 'facts', 'if', 'outcome', 'acts as', 'cookies', 'session', 'refused with', 'audit'],
+      [...rows, [17, '', '', 'store_unavailable', 'unavailable', '', '', '', 'store.unavailable']],
+    ),
+    'Row 17 has no facts: the database did not answer. The answer is 503, cookies stay as they are, and nobody becomes a guest. ' +
+      'Row 16 cannot be observed; it behaves as row 12 and rings.',
+  )
+}
+
+/** The condition of a line as it is written in the table: its name, or its expression. */
+function condition(when: unknown): string {
+  if (typeof when !== 'function') return ''
+  if (when.name !== 'when') return when.name
+  const [, expression = ''] = String(when).split('=>')
+  return expression.trim().replaceAll('(s)', '').replaceAll(' && ', ' and ')
+}

@@ -1,0 +1,2 @@
+/** The project's folder. */
+export const root: URL = new URL('../../', import.meta.url)

@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { toListener } from '../server.ts'
+import type { Mountable, SignedIn } from '../who.ts'
+import { pathOf, requireUser as requireUserOverNode } from './node.ts'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Who is signed in; set by `requireUser`. */
+      who?: SignedIn
+    }
+  }
+}
+
+/** The part of an Express request that is used. */
+interface ExpressRequest extends IncomingMessage {
+  readonly originalUrl: string
+  who?: SignedIn
+}
+
+/** Express middleware, as far as it goes here. */
+export type Middleware = (
+  request: ExpressRequest,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Sallyport's own pages; every other path goes on. Use it on the app itself, before any body parser. */
+export function pages(sallyport: Pick<Mountable, 'fetch' | 'owns'>): Middleware {
+  const listener = toListener(sallyport.fetch)
+  return (request, response, next) =>
+    sallyport.owns(pathOf(request.url)) ? listener(request, response) : next()
+}
+
+/** Lets signed-in people pass, with `request.who`; leads everybody else to the sign-in page and back. */
+export function requireUser(sallyport: Pick<Mountable, 'authenticate' | 'challenge'>): Middleware {
+  return (request, response, next) => {
+    requireUserOverNode(sallyport, request, response, request.originalUrl).then((who) => {
+      if (!who) return
+      request.who = who
+      next()
+    }, next)
+  }
+}
