@@ -14,11 +14,14 @@ import {
 import type { LoginServices } from './flows/login.ts'
 import type { Route, Services } from './http/exchange.ts'
 import { handle } from './http/handler.ts'
+import { secure } from './http/headers.ts'
+import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
 import { followClock, minutes, seconds, type Clock } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
-import { AppError } from './lib/errors.ts'
+import { AppError, toAppError } from './lib/errors.ts'
+import { newId } from './lib/ids.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createSealer } from './lib/seal.ts'
 import { openProvider } from './providers/index.ts'
@@ -160,6 +163,14 @@ function route(services: Services, table: readonly Route[]): Hono<{ Bindings: { 
       }),
     )
   }
+  router.onError((error) => {
+    services.log.error({ err: error }, 'a request failed outside its handler')
+    const requestId = newId()
+    return secure(problem(toAppError(error), requestId), {
+      https: services.cookies.secure,
+      requestId,
+    })
+  })
   router.notFound((c) => handle(services, 'not_found', { request: c.req.raw, peer: c.env.peer }))
   return router
 }

@@ -24,8 +24,8 @@ export function mission(rows: Rows, tests: readonly NamedTest[]): string {
       ['row', 'what', 'owed', 'shown by'],
       rows.mission.map(({ id, area, kept, what, owed }) => [
         id,
-        what,
-        owed,
+        escape(what),
+        escape(owed),
         [...links(shown.get(id)), ...(kept ? [`kept in ${link(kept)}`] : [])].join('<br>') ||
           `open: ${area}`,
       ]),
@@ -43,7 +43,7 @@ export function security(rows: Rows, tests: readonly NamedTest[]): string {
     const lines = cases.map(({ id, what }) => {
       const why = open.get(id)
       const left = why ? [`open: ${why}`] : shown.has(id) ? [] : [`open: ${due}`]
-      return [id, what, [...links(shown.get(id)), ...left].join('<br>')]
+      return [id, escape(what), [...links(shown.get(id)), ...left].join('<br>')]
     })
     return [
       `## ${title} (${prefix}): ${done} of ${cases.length}`,

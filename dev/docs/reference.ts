@@ -103,7 +103,7 @@ export function decisionTable(): string {
 /** The condition of a line as it is written in the table: its name, or its expression. */
 function condition(when: unknown): string {
   if (typeof when !== 'function') return ''
-  if (when.name !== 'when') return when.name
   const [, expression = ''] = String(when).split('=>')
-  return expression.trim().replaceAll('(s)', '').replaceAll(' && ', ' and ')
+  const written = when.name === 'when' ? expression.trim().replaceAll('(s)', '') : when.name
+  return written.replaceAll(' && ', ' and ').replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)
 }

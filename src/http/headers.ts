@@ -7,7 +7,8 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-const always: Readonly<Record<string, string>> = {
+/** On every answer. */
+export const securityHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': contentSecurityPolicy,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -26,7 +27,7 @@ export function secure(
   { https, requestId }: { https: boolean; requestId: string },
 ): Response {
   const { headers } = response
-  for (const [name, value] of Object.entries(always)) headers.set(name, value)
+  for (const [name, value] of Object.entries(securityHeaders)) headers.set(name, value)
   if (https) headers.set('strict-transport-security', strictTransport)
   if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
   headers.set('x-request-id', requestId)

@@ -21,7 +21,11 @@ export interface PageOptions {
   readonly wide?: boolean
 }
 
-/** A whole page as a `Response`. `content` begins with the page's one `h1`. */
+/**
+ * A whole page as a `Response`. `content` begins with the page's one `h1`.
+ * Its referrer policy is `same-origin` where the header says `no-referrer`: under that, browsers send our own forms
+ * with `Origin: null` (Fetch §3.2), which is refused like any other origin.
+ */
 export async function page(
   { title, status = 200, headers = {}, signedInAs, wide = false }: PageOptions,
   content: Html,
@@ -32,6 +36,7 @@ export async function page(
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
+        <meta name="referrer" content="same-origin" />
         <title>${title} · Sallyport</title>
         <link rel="icon" href="${iconPath}" type="image/svg+xml" />
         <link rel="stylesheet" href="${stylesheetPath}" />

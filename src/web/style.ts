@@ -39,6 +39,7 @@ p { margin: 0 0 1rem }
 ul { list-style: none; margin: .75rem 0 1rem; padding: 0 }
 ul > li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
   padding: .75rem 0; border-top: 1px solid var(--line) }
+ul > li:last-child { padding-bottom: 0 }
 ul > li > div { flex: 1 1 14rem; min-width: 0 }
 ol { margin: .5rem 0 0; padding-left: 1.25rem }
 ol > li { padding: .25rem 0 .25rem .25rem }
@@ -51,7 +52,7 @@ label { display: block; font-weight: 600 }
 input, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
 input { margin: .25rem 0 .375rem; padding: .5rem .75rem }
-button, .button { display: inline-block; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer }
+button, .button { display: inline-flex; align-items: center; justify-content: center; gap: .3em; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer }
 button:hover, .button:hover { border-color: currentColor; background: var(--ground) }
 .primary, .primary:hover { border-color: var(--accent); color: var(--on-accent); background: var(--accent) }
 .primary:hover { border-color: var(--accent-hover); background: var(--accent-hover) }

@@ -28,8 +28,13 @@ export type Middleware = (
 /** Sallyport's own pages; every other path goes on. Use it on the app itself, before any body parser. */
 export function pages(sallyport: Pick<Mountable, 'fetch' | 'owns'>): Middleware {
   const listener = toListener(sallyport.fetch)
-  return (request, response, next) =>
-    sallyport.owns(pathOf(request.url)) ? listener(request, response) : next()
+  return (request, response, next) => {
+    if (!sallyport.owns(pathOf(request.url))) return next()
+    // A parser has eaten the form; going on would answer as if it had been empty.
+    if (request.readableDidRead)
+      return next(new Error('Use Sallyport’s pages before any body parser.'))
+    listener(request, response)
+  }
 }
 
 /** Lets signed-in people pass, with `request.who`; leads everybody else to the sign-in page and back. */
