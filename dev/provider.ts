@@ -116,7 +116,8 @@ export async function startDevelopmentProvider({
   saveFirstClient()
 
   const site = routes({ oidc, organization, people, suspend, restore, log })
-  const listener = getRequestListener(site.fetch)
+  // It may share its process with an application, whose `Response` must stay Node's own.
+  const listener = getRequestListener(site.fetch, { overrideGlobalObjects: false })
   server.on('request', (request, response) => {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
     void listener(request, response)

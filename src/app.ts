@@ -17,7 +17,7 @@ import { handle } from './http/handler.ts'
 import { secure } from './http/headers.ts'
 import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
-import { followClock, minutes, seconds, type Clock } from './lib/clock.ts'
+import { followClock, hours, minutes, seconds, type Clock } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
@@ -60,15 +60,15 @@ const clockEvery = seconds(10)
 
 /**
  * Starts a Sallyport: opens the database, brings its schema up to date, and wires everything by hand.
- * @throws ConfigError, EmbeddedPostgresError, SchemaError: each message is meant for the operator
+ * @throws OperatorError: its message is a sentence for whoever runs the server
  */
 export async function createSallyport(options: Options = {}): Promise<Sallyport> {
   const config = options.config ?? readConfig(process.env)
   const log = options.log ?? createLog(config.logLevel)
-  const { db, stopDatabase } = await startDatabase(config, options.database, log)
+  const { db, where, stopDatabase } = await startDatabase(config, options.database, log)
   try {
     await assertSupportedServer(db)
-    await migrate(db)
+    await migrateUnhurried(where)
     return await wire({ ...options, config, log }, db, stopDatabase)
   } catch (error) {
     await db.destroy()
@@ -81,17 +81,26 @@ async function startDatabase(
   config: Config,
   given: Connection | undefined,
   log: Log,
-): Promise<{ db: Db; stopDatabase: () => Promise<void> }> {
-  const own =
-    given || config.databaseUrl
-      ? undefined
-      : await startEmbeddedPostgres(join(config.data, 'postgres'))
-  const db = openDatabase(given ?? config.databaseUrl ?? own!.connection, {
+): Promise<{ db: Db; where: Connection; stopDatabase: () => Promise<void> }> {
+  const elsewhere = given ?? config.databaseUrl?.reveal()
+  const own = elsewhere ? undefined : await startEmbeddedPostgres(join(config.data, 'postgres'))
+  const where = elsewhere ?? own!.connection
+  const db = openDatabase(where, {
     pool: config.databasePool,
     statementTimeoutMs: config.statementTimeoutMs,
     onIdleError: (err) => log.warn({ err }, 'a database connection broke'),
   })
-  return { db, stopDatabase: async () => own?.stop() }
+  return { db, where, stopDatabase: async () => own?.stop() }
+}
+
+/** A migration may take its time, and so may waiting for the node that runs it. */
+async function migrateUnhurried(where: Connection): Promise<void> {
+  const db = openDatabase(where, { pool: 1, statementTimeoutMs: hours(1) })
+  try {
+    await migrate(db)
+  } finally {
+    await db.destroy()
+  }
 }
 
 async function wire(
@@ -104,7 +113,9 @@ async function wire(
   const heartbeat = setInterval(() => {
     following?.sync().catch((err) => log.warn({ err }, 'the database clock could not be read'))
   }, clockEvery).unref()
-  const egress = given.egress ?? createEgress({ allowLoopback: config.mode !== 'production' })
+  const egress =
+    given.egress ??
+    createEgress({ allowLoopback: config.mode !== 'production', allow: config.egressAllow })
   const sealer = createSealer(config.keys)
   const open = given.openProvider ?? openProvider
   const provider: LoginServices['provider'] = async (connectionId) => {
@@ -126,6 +137,7 @@ async function wire(
     proxies: config.proxies,
     proxySecret: config.proxySecret,
     version: packageVersion(),
+    egress,
     errorPage,
   }
   const router = route(services, [...(given.routes ?? []), ...ownRoutes])

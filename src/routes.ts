@@ -31,6 +31,7 @@ export const routes: readonly Route[] = [
   { ...act, path: '/account/sessions/:session/end', access: 'user', endpoint: endSession },
   { ...read, path: '/me', access: 'user', endpoint: me },
   { ...read, path: '/verify', access: 'public', endpoint: verify },
+  { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },
   { ...read, path: '/readyz', access: 'public', endpoint: readyz },
   { ...read, path: '/version', access: 'public', endpoint: version },

@@ -43,7 +43,7 @@ export function errorCodes(): string {
 export function endpoints(): string {
   const rows = routes.map(({ method, path, access, csrf, body }) => [
     method,
-    code(path.startsWith('/assets/') ? '/assets/…' : path),
+    code(path.replace(/^\/assets\/.*\./, '/assets/….')),
     access,
     csrf === 'none' ? '' : csrf,
     body === 'none' ? '' : body,

@@ -123,11 +123,11 @@ export function messagePage(organization: string, title: string, text: string): 
 
 /** The one stylesheet. */
 export const stylesheet = `
-:root { color-scheme: light dark; --line: light-dark(#c8ccd4, #454b57); --quiet: light-dark(#4d5561, #b3bac6) }
+:root { color-scheme: light dark; --line: light-dark(#d9dce3, #3a404c); --edge: light-dark(#7b8393, #7b8393); --quiet: light-dark(#4d5561, #b3bac6) }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 36rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif;
   color: light-dark(#16181d, #eef0f4); background: light-dark(#fff, #16181d); overflow-wrap: anywhere }
-header { border: 1px dashed var(--line); border-radius: .5rem; padding: .75rem 1rem }
+header { border: 1px dashed var(--edge); border-radius: .5rem; padding: .75rem 1rem; background: light-dark(#eef2fc, #1d2436) }
 p { margin: .25rem 0 1rem }
 header p, li p { margin: 0; color: var(--quiet); font-size: .875rem }
 h1 { font-size: 1.5rem; margin: 1.5rem 0 .5rem }
@@ -135,9 +135,10 @@ ul { list-style: none; margin: 1rem 0; padding: 0 }
 li { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; justify-content: space-between;
   border-top: 1px solid var(--line); padding: .75rem 0 }
 li > form:only-child { flex: 1 }
+li:has(> form:only-child) { border: 0; padding: .25rem 0 }
 em { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .5rem; font-size: .8125rem; font-style: normal;
   color: light-dark(#a01c1c, #ff9d94) }
-button { font: inherit; min-height: 2.75rem; padding: .25rem .75rem; border: 1px solid var(--line); border-radius: .5rem;
+button { font: inherit; min-height: 2.75rem; padding: .25rem .75rem; border: 1px solid var(--edge); border-radius: .5rem;
   color: inherit; background: light-dark(#f3f4f7, #262a32); cursor: pointer }
 button:hover { border-color: currentColor }
 .person { width: 100%; text-align: start; padding: .5rem 1rem }

@@ -1,12 +1,12 @@
 import { recordEvent } from '../accounts/audit.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { loginUrl } from '../http/handler.ts'
 import { admit } from '../sessions/decide.ts'
 import type { StoredSession } from '../sessions/lookup.ts'
 
 /** Every identity header there is, and where its value comes from. All are set every time, empty when there is none. */
-const identityHeaders: Readonly<
+export const identityHeaders: Readonly<
   Record<string, (session: StoredSession) => string | null | undefined>
 > = {
   'x-auth-user': ({ person }) => person.id,
@@ -17,69 +17,98 @@ const identityHeaders: Readonly<
   'x-auth-session': ({ id }) => id,
 }
 
+/** The request that a proxy asks about. */
+interface Original {
+  readonly uri: string
+  readonly method: string
+  readonly host: string
+}
+
 /**
  * `GET /verify`: a reverse proxy asks whether a request may pass.
- * 204 with every identity header; 401, or for a person's navigation 303 to the sign-in page (`?deny=status` keeps it
- * 401, for nginx); 403 for forwarded headers from a stranger; 503 when the database is away. Never a 2xx otherwise.
+ * 204 with every identity header; 401, or for a person's navigation 303 to the sign-in page; 403 for a description of
+ * the request that is ambiguous or comes from a stranger; 503 when the database is away. Never a 2xx otherwise.
+ * With `?deny=status` the 303 is a 401 with the same `Location`, because nginx knows no other refusals than 401 and 403.
+ * Below `/verify/envoy` the rest of the path is the path asked for, and the method its method: Envoy asks like that.
  */
 export const verify: Endpoint = async (exchange) => {
-  const { asker, services, url } = exchange
-  const original = await originalUrl(exchange)
+  const { asker, services, url, caller } = exchange
+  const original = await describedRequest(exchange)
   const refused = admit(asker.verdict, asker.state, 'user')
   if (!refused && asker.session)
     return new Response(null, { status: 204, headers: headersFor(asker.session) })
-  const code = refused ?? 'login_required'
-  const answered = { vary: 'Cookie, Authorization', ...headersFor(null) }
-  const signInHelps = new AppError(code).status === 401
-  if (
-    signInHelps &&
-    original &&
-    exchange.caller === 'navigation' &&
-    original.method === 'GET' &&
-    url.searchParams.get('deny') !== 'status'
-  )
-    return new Response(null, {
-      status: 303,
-      headers: { ...answered, location: loginUrl(services.origin, original.url) },
-    })
-  throw new AppError(code, { headers: answered })
+
+  const error = denial(refused ?? 'login_required')
+  if (error.status !== 401 || caller !== 'navigation' || original?.method !== 'GET') throw error
+  error.headers['location'] = loginUrl(services.origin, new URL(original.uri, services.origin))
+  if (url.searchParams.get('deny') === 'status') throw error
+  return new Response(null, { status: 303, headers: error.headers })
 }
 
-/** The request that the proxy is asking about; undefined when nobody we believe has described one. */
-async function originalUrl({
-  services,
-  request,
-  client,
-  requestId,
-}: Exchange): Promise<{ url: URL; method: string } | undefined> {
-  const header = (name: string) => request.headers.get(`x-forwarded-${name}`)
-  const described = ['uri', 'host', 'method', 'proto'].some((name) => header(name) !== null)
-  if (!described) return undefined
+/** Headers in which somebody describes another request than the one they make. */
+const describing = [
+  ...['for', 'host', 'method', 'port', 'proto', 'server', 'uri'].map(
+    (name) => `x-forwarded-${name}`,
+  ),
+  ...['x-original-url', 'x-original-uri', 'x-original-method', 'x-rewrite-url', 'forwarded'],
+]
+
+/**
+ * The request that a believed proxy describes; undefined when nobody describes one.
+ * @throws AppError `forbidden`
+ */
+async function describedRequest(exchange: Exchange): Promise<Original | undefined> {
+  const { services, request, client, url } = exchange
+  const envoy = url.pathname.startsWith(envoyPath)
+  if (!envoy && !describing.some((name) => request.headers.has(name))) return undefined
   if (!client.proxied) {
-    await recordEvent(
-      services.db,
-      { action: 'forward_auth.untrusted_proxy', outcome: 'deny', requestId },
-      services.clock.now(),
-    )
-    throw new AppError('forbidden', { reason: 'untrusted_proxy' })
+    await tellUntrusted(exchange)
+    throw denial('forbidden', 'untrusted_proxy')
   }
-  const uri = header('uri') ?? '/'
-  if (ambiguousPath.test(uri) || !uri.startsWith('/'))
-    throw new AppError('forbidden', { reason: 'ambiguous_path' })
-  const host = normalHost(header('host') ?? new URL(services.origin).host)
-  if (host !== normalHost(new URL(services.origin).host))
-    throw new AppError('forbidden', { reason: 'unknown_host' })
-  return { url: new URL(uri, services.origin), method: header('method') ?? 'GET' }
+  const original = envoy ? fromPath(exchange) : fromHeaders(request.headers)
+  if (!original.uri.startsWith('/') || ambiguousPath.test(original.uri))
+    throw denial('forbidden', 'ambiguous_path')
+  if (normalHost(original.host) !== normalHost(new URL(services.origin).host))
+    throw denial('forbidden', 'unknown_host')
+  return original
+}
+
+const envoyPath = '/verify/envoy/'
+
+function fromPath({ request, url }: Exchange): Original {
+  return {
+    uri: `${url.pathname.slice(envoyPath.length - 1)}${url.search}`,
+    method: request.method,
+    host: request.headers.get('host') ?? '',
+  }
+}
+
+function fromHeaders(headers: Headers): Original {
+  const read = (name: string) => headers.get(`x-forwarded-${name}`) ?? ''
+  return { uri: read('uri'), method: read('method'), host: read('host') }
+}
+
+async function tellUntrusted({ services, requestId, client }: Exchange): Promise<void> {
+  const { db, clock, quiet } = services
+  const action = 'forward_auth.untrusted_proxy'
+  if (quiet.has(action)) return
+  quiet.set(action, true)
+  const data = { address: client.address }
+  await recordEvent(db, { action, outcome: 'deny', data, requestId }, clock.now())
 }
 
 /** Paths on which two servers may disagree about what they name. */
-const ambiguousPath = /^[^?#]*(\/\/|%2f|%5c|%00|\\|\.\.;|;|\/\.{1,2}(\/|$|[?#]))/i
+const ambiguousPath = /^[^?#]*(\/\/|%2e|%2f|%5c|%0|\\|;|\/\.{1,2}(\/|$|[?#]))/i
 
 function normalHost(host: string): string {
   return host
     .toLowerCase()
     .replace(/:(80|443)$/, '')
     .replace(/\.$/, '')
+}
+
+function denial(code: ErrorCode, reason: string = code): AppError {
+  return new AppError(code, { reason, headers: headersFor(null) })
 }
 
 function headersFor(session: StoredSession | null): Record<string, string> {
@@ -95,8 +124,14 @@ function headersFor(session: StoredSession | null): Record<string, string> {
 }
 
 const plain = /^[\x20-\x24\x26-\x7e]*$/
+/** The encoding's name, as RFC 8187 §3.2.1 puts it before a value. */
+const encoded = "UTF-8''"
+/** Bytes of one value. Proxies have room for 4 KiB of headers; half an address would be another's, so none is sent. */
+const longest = 1024
 
 /** A value as a header can carry it: as it is when printable ASCII without `%`, else percent-encoded UTF-8 (RFC 8187 §3.2). */
 function encode(value: string): string {
-  return plain.test(value) && value === value.trim() ? value : `UTF-8''${encodeURIComponent(value)}`
+  const asItIs = plain.test(value) && value === value.trim() && !value.startsWith(encoded)
+  const text = asItIs ? value : `${encoded}${encodeURIComponent(value.toWellFormed())}`
+  return text.length > longest ? '' : text
 }

@@ -1,14 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { sql, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
+import { OperatorError } from '../lib/errors.ts'
 
 /** The schema in the database does not fit this program. */
-export class SchemaError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'SchemaError'
-  }
-}
+export class SchemaError extends OperatorError {}
 
 const folder = new URL('./migrations/', import.meta.url)
 const migrationFile = /^(\d{4}_\w+)\.(ts|js)$/
@@ -44,7 +40,7 @@ export async function migrate<Schema>(
   const { error, results = [] } = await migrator.migrateToLatest()
   if (error)
     throw new SchemaError(
-      'The database schema could not be brought up to date; nothing was changed.',
+      `The database schema could not be brought up to date; nothing was changed (${(error as Error).message}).`,
       { cause: error },
     )
   return results

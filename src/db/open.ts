@@ -1,5 +1,13 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import {
+  Kysely,
+  PostgresDialect,
+  sql,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type Transaction,
+} from 'kysely'
 import pg from 'pg'
+import { OperatorError } from '../lib/errors.ts'
 import type { DB } from './schema.ts'
 
 /** The database, or a transaction in it: every domain function takes either. */
@@ -20,6 +28,9 @@ export type Connection = string | { host: string; port: number; user: string; da
 
 const oldestSupported = 15
 
+/** For a connection, new or free. */
+const longestWaitMs = 5000
+
 /**
  * Opens a pooled connection. Nothing is sent until the first statement.
  * Statements, and waiting for a free connection, have a time-out, so that a slow database is an error and not a hang.
@@ -30,7 +41,7 @@ export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db 
   const connections = new pg.Pool({
     ...where,
     max: pool,
-    connectionTimeoutMillis: statementTimeoutMs,
+    connectionTimeoutMillis: Math.min(statementTimeoutMs, longestWaitMs),
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 1000,
     idle_in_transaction_session_timeout: 30_000,
@@ -41,18 +52,46 @@ export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db 
   // A connection may also break while it is taken but silent, between two statements of a transaction; without a
   // listener that would end the process. The next statement on it fails, which is where it is dealt with.
   connections.on('connect', (client) => client.on('error', () => {}))
-  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: connections }) })
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: discarding(connections) }) })
 }
 
-/** Throws, in one sentence, when the server is too old for us. */
+/**
+ * A pool that takes no connection back on which a statement went unanswered (a network that swallows packets): the
+ * driver gives up waiting, but whoever got that connection next would wait behind the same statement.
+ */
+function discarding(pool: pg.Pool): PostgresPool {
+  const watch = (client: pg.PoolClient): PostgresPoolClient => {
+    let gone = false
+    const release = (destroy = false): void => {
+      if (!gone) client.release(destroy)
+      gone = true
+    }
+    const query = async (text: string, values: unknown[]): Promise<unknown> => {
+      try {
+        return await client.query(text, values)
+      } catch (error) {
+        if ((error as Error).message === 'Query read timeout') release(true)
+        throw error
+      }
+    }
+    return { query: query as PostgresPoolClient['query'], release }
+  }
+  return {
+    options: pool.options,
+    connect: async () => watch(await pool.connect()),
+    end: () => pool.end(),
+  }
+}
+
+/** @throws OperatorError when the server is too old for us */
 export async function assertSupportedServer(db: Db): Promise<void> {
   const { rows } = await sql<{
     version: string
   }>`select current_setting('server_version_num') as version`.execute(db)
   const version = Math.floor(Number(rows[0]?.version) / 10_000)
   if (version < oldestSupported)
-    throw new Error(
-      `Sallyport needs PostgreSQL ${oldestSupported} or later, and this one is ${version}.`,
+    throw new OperatorError(
+      `Sallyport needs PostgreSQL ${oldestSupported} or later, and the one at DATABASE_URL is ${version}.`,
     )
 }
 
@@ -74,8 +113,7 @@ const unavailableCodes = [
   'EAI_AGAIN',
   'EHOSTUNREACH',
 ]
-const unavailableMessages =
-  /timeout|terminated|Client has encountered a connection error|Cannot use a pool after/i
+const unavailableMessages = /timeout|terminated|is not queryable|Cannot use a pool after/i
 
 /** Whether an error means that the database is away or too slow, rather than that we asked something wrong. */
 export function isUnavailable(error: unknown): boolean {

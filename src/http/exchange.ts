@@ -1,4 +1,5 @@
-import type { AddressRange } from '../lib/config.ts'
+import type { AddressRange } from '../lib/addresses.ts'
+import type { Egress } from '../lib/egress.ts'
 import type { AppError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secrets.ts'
 import type { Asker, SessionServices } from '../sessions/authenticate.ts'
@@ -10,6 +11,8 @@ export interface Services extends SessionServices, LoginServices {
   readonly proxies: readonly AddressRange[]
   readonly proxySecret: Secret | undefined
   readonly version: string
+  /** The one way out, for checking a provider before it is connected. */
+  readonly egress: Egress
   /** How a person is told of an error. */
   readonly errorPage: (error: AppError, context: ErrorContext) => Response | Promise<Response>
 }
@@ -51,7 +54,8 @@ export type Endpoint = (exchange: Exchange) => Response | Promise<Response>
 
 /** One endpoint and everything that is checked before it runs. Nothing is inferred. */
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  /** `ALL`: any method, for an endpoint that is asked about other requests. */
+  readonly method: 'GET' | 'POST' | 'ALL'
   readonly path: string
   /** Who may call it. */
   readonly access: Access

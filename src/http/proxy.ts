@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import type { AddressRange } from '../lib/config.ts'
+import { isWithin, type AddressRange } from '../lib/addresses.ts'
 import { sameSecret, type Secret } from '../lib/secrets.ts'
 import type { Client } from './exchange.ts'
 
@@ -29,9 +29,5 @@ export function clientOf(
 }
 
 function within(address: string, ranges: readonly AddressRange[]): boolean {
-  if (!ipaddr.isValid(address)) return false
-  const parsed = ipaddr.process(address)
-  return ranges.some(
-    ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
-  )
+  return ipaddr.isValid(address) && isWithin(ipaddr.process(address).toString(), ranges)
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import ipaddr from 'ipaddr.js'
+import { isMetadataAddress, isPrivateRange, parseRange, type AddressRange } from './addresses.ts'
+import { keepSecret } from './development-secret.ts'
+import { OperatorError } from './errors.ts'
 import type { SealingKey } from './seal.ts'
 import { Secret } from './secrets.ts'
+import { nearest } from './spelling.ts'
 
 /** One setting: where it comes from, what it means, and how its text is read. */
 interface Setting<T> {
@@ -11,7 +12,10 @@ interface Setting<T> {
   /** What is used when the variable is not set, as its text; `null`: there is none. */
   readonly default: string | null
   readonly meaning: string
-  /** Reads the text, or throws an `Error` whose message ends the sentence "SALLYPORT_X …". */
+  /**
+   * Reads the text, or throws an `Error` whose message ends the sentence "SALLYPORT_X …". It is printed, so it
+   * repeats nothing of a text that holds a secret.
+   */
   read(text: string): T
 }
 
@@ -67,6 +71,12 @@ export const settings = {
     'Reverse proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges, comma separated.',
     ranges,
   ),
+  egressAllow: setting(
+    'SALLYPORT_EGRESS_ALLOW',
+    '',
+    'Private addresses at which identity providers may be, where a company runs its own: addresses or CIDR ranges within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7, comma separated. They too are asked by name and over https only.',
+    privateRanges,
+  ),
   proxySecret: setting(
     'SALLYPORT_PROXY_SECRET',
     null,
@@ -106,12 +116,13 @@ export type RawConfig = { readonly [K in keyof Settings]: ValueOf<Settings[K]> |
 export type Config = { readonly [K in Exclude<keyof Settings, Optional>]: ValueOf<Settings[K]> } & {
   readonly url: URL
   readonly keys: readonly SealingKey[]
-  readonly databaseUrl: string | undefined
+  /** Secret, because it may hold a password. */
+  readonly databaseUrl: Secret | undefined
   readonly proxySecret: Secret | undefined
 }
 
 /** Everything that is wrong with the configuration, in plain words. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
@@ -121,75 +132,167 @@ export class ConfigError extends Error {
         ...problems.map((line) => `  - ${line}`),
       ].join('\n'),
     )
-    this.name = 'ConfigError'
     this.problems = problems
   }
 }
 
-/** A rule about several settings at once; `broken` tells when it does not hold. */
+/** A rule about settings that have been read; one about a setting that could not be is left out. */
 interface Rule {
+  readonly about: readonly (keyof Settings)[]
   readonly problem: string
   broken(config: RawConfig): boolean
 }
 
 const rules: readonly Rule[] = [
   {
+    about: ['mode', 'url'],
     problem: 'SALLYPORT_URL is missing. Set it to the https address people see.',
     broken: (c) => c.mode === 'production' && !c.url,
   },
   {
+    about: ['mode', 'url'],
     problem: 'SALLYPORT_URL must begin with https:// in production.',
     broken: (c) => c.mode === 'production' && c.url?.protocol === 'http:',
   },
   {
+    about: ['mode', 'url'],
     problem: 'SALLYPORT_URL may be plain http only on loopback (localhost, 127.0.0.1).',
     broken: (c) =>
       c.mode !== 'production' && c.url?.protocol === 'http:' && !isLoopback(c.url.hostname),
   },
   {
+    about: ['mode', 'host'],
     problem: 'HOST must be a loopback address outside production.',
-    broken: (c) => c.mode !== 'production' && c.host !== undefined && !isLoopback(c.host),
+    broken: (c) => c.mode !== 'production' && !isLoopback(c.host!),
   },
   {
+    about: ['mode', 'keys'],
     problem: 'SALLYPORT_KEYS is missing. Make a key with: sallyport key',
     broken: (c) => c.mode === 'production' && !c.keys,
   },
   {
+    about: ['proxies', 'proxySecret'],
     problem:
       'SALLYPORT_PROXIES is set, and so SALLYPORT_PROXY_SECRET must be. Make one with: sallyport secret',
-    broken: (c) => (c.proxies?.length ?? 0) > 0 && !c.proxySecret,
+    broken: (c) => c.proxies!.length > 0 && !c.proxySecret,
   },
   {
+    about: ['proxies', 'proxySecret'],
+    problem:
+      'SALLYPORT_PROXY_SECRET is set, but no proxy is believed. Name them in SALLYPORT_PROXIES.',
+    broken: (c) => c.proxies!.length === 0 && c.proxySecret !== undefined,
+  },
+  {
+    about: ['idleMinutes', 'absoluteMinutes'],
     problem: 'SALLYPORT_SESSION_IDLE_MINUTES is longer than SALLYPORT_SESSION_ABSOLUTE_MINUTES.',
-    broken: (c) => (c.idleMinutes ?? 0) > (c.absoluteMinutes ?? Infinity),
+    broken: (c) => c.idleMinutes! > c.absoluteMinutes!,
   },
 ]
+
+/** Switches of Node.js that make a server unsafe, and so are refused in production. */
+const unsafeSwitches: readonly { variable: string; unsafe: RegExp; problem: string }[] = [
+  {
+    variable: 'NODE_TLS_REJECT_UNAUTHORIZED',
+    unsafe: /^0$/,
+    problem:
+      'NODE_TLS_REJECT_UNAUTHORIZED=0 believes every certificate. Unset it; a certificate authority of your own goes into NODE_EXTRA_CA_CERTS.',
+  },
+  {
+    variable: 'NODE_OPTIONS',
+    unsafe: /--insecure-http-parser/,
+    problem: 'NODE_OPTIONS has --insecure-http-parser. Take it out.',
+  },
+  {
+    variable: 'NODE_OPTIONS',
+    unsafe: /--inspect/,
+    problem:
+      'NODE_OPTIONS opens the debugger (--inspect), which can read every secret. Take it out.',
+  },
+  {
+    variable: 'NODE_DEBUG',
+    unsafe: /./,
+    problem: 'NODE_DEBUG prints what is sent and received, cookies too. Unset it.',
+  },
+]
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads and checks every setting at once.
  * @param env the environment; unset and empty variables take their default
  * @throws ConfigError naming every problem
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const problems: string[] = []
-  const raw: Record<string, unknown> = {}
-  for (const [name, { env: variable, default: fallback, read }] of Object.entries(settings)) {
-    const given = env[variable]?.trim() || fallback
-    if (given === null || given === undefined) continue
-    try {
-      raw[name] = read(given)
-    } catch (error) {
-      problems.push(`${variable} ${(error as Error).message}`)
-    }
-  }
-  const config = raw as RawConfig
-  problems.push(...rules.filter((rule) => rule.broken(config)).map((rule) => rule.problem))
-  if (problems.length > 0) throw new ConfigError(problems)
+export function readConfig(env: Environment): Config {
+  const { config, unread, problems } = readSettings(env)
+  const broken = rules.filter(
+    (rule) => !rule.about.some((name) => unread.has(name)) && rule.broken(config),
+  )
+  const all = [
+    ...problems,
+    ...broken.map(({ problem }) => problem),
+    ...(config.mode === 'production' ? unsafeIn(env) : []),
+    ...unknownIn(env),
+  ]
+  if (all.length > 0) throw new ConfigError(all)
   return {
     ...(config as Config),
     url: config.url ?? new URL(`http://localhost:${config.port}`),
     keys: config.keys ?? developmentKeys(config.data!),
   }
+}
+
+/** The settings that can be read, and what is wrong with the others. */
+function readSettings(env: Environment): {
+  config: RawConfig
+  unread: ReadonlySet<string>
+  problems: readonly string[]
+} {
+  const config: Record<string, unknown> = {}
+  const unread = new Map<string, string>()
+  for (const [name, { env: variable, default: fallback, read }] of Object.entries(settings)) {
+    const given = env[variable]?.trim() || fallback
+    if (given === null) continue
+    try {
+      config[name] = read(given)
+    } catch (error) {
+      unread.set(name, `${variable} ${(error as Error).message}`)
+    }
+  }
+  return {
+    config: config as RawConfig,
+    unread: new Set(unread.keys()),
+    problems: [...unread.values()],
+  }
+}
+
+function unsafeIn(env: Environment): readonly string[] {
+  return unsafeSwitches
+    .filter(({ variable, unsafe }) => unsafe.test(env[variable] ?? ''))
+    .map(({ problem }) => problem)
+}
+
+const prefix = 'SALLYPORT_'
+
+/** What Kubernetes sets in every container beside a service that is called "sallyport". */
+const serviceLink = /^SALLYPORT_(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/
+
+/** A variable of ours that nobody reads is a setting that somebody believes in. */
+function unknownIn(env: Environment): readonly string[] {
+  const known = Object.values(settings).map((setting): string => setting.env)
+  const isServiceLink = (name: string) =>
+    serviceLink.test(name) || (name === 'SALLYPORT_PORT' && /^\w+:\/\//.test(env[name] ?? ''))
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith(prefix) && !known.includes(name) && !isServiceLink(name),
+  )
+  // The prefix is the same in most names, so it says nothing about what was meant.
+  const short = (name: string) => name.replace(prefix, '')
+  return unknown.map((name) => {
+    const meant = nearest(short(name), known.map(short))
+    const advice = meant
+      ? `did you mean ${known.find((one) => short(one) === meant)}?`
+      : 'docs/configuration.md has them all.'
+    return `${name} is not a setting; ${advice}`
+  })
 }
 
 /** Whether a host name or address is this machine and nothing else. */
@@ -199,21 +302,21 @@ export function isLoopback(host: string): boolean {
   )
 }
 
-/** A new sealing key as SALLYPORT_KEYS takes it. */
+/** A new sealing key as SALLYPORT_KEYS takes it. Its id says when it was made. */
 export function newSealingKey(): string {
   return `k${Date.now().toString(36)}:${randomBytes(32).toString('base64')}`
 }
 
-/** The key that development makes for itself and keeps in the data folder, readable by its owner only. */
+/** The key that development makes for itself. */
 function developmentKeys(folder: string): readonly SealingKey[] {
-  const file = join(folder, 'keys')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const { text, file } = keepSecret(folder, 'keys', newSealingKey)
   try {
-    writeFileSync(file, `${newSealingKey()}\n`, { mode: 0o600, flag: 'wx' })
+    return sealingKeys(text)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    throw new ConfigError([
+      `The file ${file} ${(error as Error).message} Or move the folder away to begin anew.`,
+    ])
   }
-  return sealingKeys(readFileSync(file, 'utf8').trim())
 }
 
 function setting<T, const D extends string | null>(
@@ -249,26 +352,44 @@ function whole(least: number, most: number): (value: string) => number {
 function origin(value: string): URL {
   const url = URL.canParse(value) ? new URL(value) : null
   if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
-    throw new Error(`must be an http(s) address without path, user or query; it is "${value}".`)
+    throw new Error(
+      'must be an http(s) address without path, user or query, such as https://app.example.com.',
+    )
   return url
 }
 
-function postgresUrl(value: string): string {
-  if (!URL.canParse(value) || !/^postgres(ql)?:$/.test(new URL(value).protocol))
-    throw new Error('must look like postgres://user:password@host:5432/database.')
-  return value
+function postgresUrl(value: string): Secret {
+  const url = URL.parse(value)
+  if (!url || !/^postgres(ql)?:$/.test(url.protocol) || !isDecodable(url.href))
+    throw new Error(
+      'must look like postgres://user:password@host:5432/database, with %-codes for special characters.',
+    )
+  return new Secret(value)
 }
 
+/** Whether the driver can take the %-codes apart; its own complaint would come late and without a word of advice. */
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== ''
+  } catch {
+    return false
+  }
+}
+
+const base64Of32Bytes = /^[A-Za-z0-9+/]{43}=$/
+
 function sealingKeys(value: string): readonly SealingKey[] {
-  const keys = value.split(',').map((entry) => {
+  const keys = value.split(',').map((entry, i) => {
     const [id = '', encoded = '', ...rest] = entry.trim().split(':')
-    const key = Buffer.from(encoded, 'base64')
-    if (!/^[A-Za-z0-9_-]{1,32}$/.test(id) || key.length !== 32 || rest.length > 0)
+    if (!/^[A-Za-z0-9_-]{1,32}$/.test(id) || !base64Of32Bytes.test(encoded) || rest.length > 0)
       throw new Error(
         'must be id:base64 of 32 bytes, comma separated. Make one with: sallyport key',
       )
-    if (new Set(key).size < 8)
-      throw new Error(`holds a key that is not random ("${id}"). Make one with: sallyport key`)
+    const key = Buffer.from(encoded, 'base64')
+    if (!looksRandom(key))
+      throw new Error(
+        `holds a key that is not random (number ${i + 1}). Make one with: sallyport key`,
+      )
     return { id, key: new Secret(key) }
   })
   if (new Set(keys.map(({ id }) => id)).size !== keys.length)
@@ -276,8 +397,12 @@ function sealingKeys(value: string): readonly SealingKey[] {
   return keys
 }
 
-/** An address range: the network and how many of its bits count. */
-export type AddressRange = [ipaddr.IPv4 | ipaddr.IPv6, number]
+/** False for what somebody typed: a few bytes over and over, or a text. Of 10^13 random keys one is a text. */
+function looksRandom(key: Buffer): boolean {
+  return new Set(key).size >= 8 && key.some((byte) => byte < 0x20 || byte > 0x7e)
+}
+
+const leastNetworkBits = 8
 
 function ranges(value: string): readonly AddressRange[] {
   const entries = value
@@ -285,19 +410,30 @@ function ranges(value: string): readonly AddressRange[] {
     .map((entry) => entry.trim())
     .filter(Boolean)
   return entries.map((entry) => {
-    const whole = ipaddr.isValid(entry)
-    if (!whole && !ipaddr.isValidCIDR(entry))
-      throw new Error(`holds "${entry}", which is no address or CIDR range.`)
-    const range: AddressRange = whole
-      ? [ipaddr.parse(entry), ipaddr.parse(entry).toByteArray().length * 8]
-      : ipaddr.parseCIDR(entry)
-    if (range[1] === 0) throw new Error(`holds "${entry}", which is everybody.`)
+    const range = parseRange(entry)
+    if (!range) throw new Error(`holds "${entry}", which is no address or CIDR range.`)
+    if (range[1] < leastNetworkBits)
+      throw new Error(
+        `holds "${entry}", which is half the world. Name the addresses you mean, at most a /${leastNetworkBits}.`,
+      )
     return range
   })
+}
+
+function privateRanges(value: string): readonly AddressRange[] {
+  const wrong = ranges(value).find(
+    (range) => !isPrivateRange(range) || isMetadataAddress(range[0].toString()),
+  )
+  if (wrong)
+    throw new Error(
+      `holds ${wrong.join('/')}, which is not within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7, or is where a cloud keeps its credentials. Public addresses need no permission.`,
+    )
+  return ranges(value)
 }
 
 function secretText(value: string): Secret {
   if (value.length < 32)
     throw new Error('must have at least 32 characters. Make one with: sallyport secret')
+  if (new Set(value).size < 8) throw new Error('is not random. Make one with: sallyport secret')
   return new Secret(value)
 }

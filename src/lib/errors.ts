@@ -185,3 +185,11 @@ export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown
   return new AppError('internal_error', { reason: 'unhandled', cause: thrown })
 }
+
+/** A fault that whoever runs the server can mend; the message is the sentence to print, without a stack. */
+export class OperatorError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}

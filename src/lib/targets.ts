@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { isLoopbackAddress, isPublicAddress } from './addresses.ts'
+import { isLoopbackAddress, isMetadataAddress, isPublicAddress, isWithin } from './addresses.ts'
+import type { AddressRange } from './addresses.ts'
 
 /** A URL that may be asked, and the only addresses to dial for it. */
 export interface Target {
@@ -21,6 +22,8 @@ export class BlockedTargetError extends Error {
 export interface TargetPolicy {
   /** Development only: loopback addresses may be asked too, by name or number, over http or https. */
   readonly allowLoopback: boolean
+  /** Ranges that may be asked though they are not public, by name and over https like the rest. @default none */
+  readonly allow?: readonly AddressRange[] | undefined
   /** Every address of a host name. @default DNS */
   readonly resolve?: (host: string) => Promise<readonly string[]>
 }
@@ -46,12 +49,12 @@ const publicFaults: readonly Fault[] = [
 const maxLength = 2048
 
 /**
- * Judges a URL and resolves its name, once. Refused when any of its addresses is not public: a name with a public and a
- * private address is an attack, not an accident. Names with faults are never looked up.
+ * Judges a URL and resolves its name, once. Refused unless all its addresses are public, or all in ranges the operator
+ * allows: a name with a public and a private address is an attack, not an accident. Names with faults are never looked up.
  * @throws BlockedTargetError, or what `resolve` throws
  */
 export async function vetTarget(input: string | URL, policy: TargetPolicy): Promise<Target> {
-  const { allowLoopback, resolve = resolveByDns } = policy
+  const { allowLoopback, allow = [], resolve = resolveByDns } = policy
   const url = parseUrl(input)
   refuse(url, faults)
   if (!allowLoopback) refuse(url, publicFaults)
@@ -62,8 +65,11 @@ export async function vetTarget(input: string | URL, policy: TargetPolicy): Prom
   if (allowLoopback && addresses.every(isLoopbackAddress)) return { url, addresses }
 
   refuse(url, publicFaults)
-  if (!addresses.every(isPublicAddress)) throw new BlockedTargetError('an address not public')
-  return { url, addresses }
+  if (addresses.every(isPublicAddress)) return { url, addresses }
+  // A metadata service gives its credentials to whoever can make us ask, so no range opens the way to it.
+  const allowed = (address: string) => isWithin(address, allow) && !isMetadataAddress(address)
+  if (addresses.every(allowed)) return { url, addresses }
+  throw new BlockedTargetError('an address not public')
 }
 
 function parseUrl(input: string | URL): URL {

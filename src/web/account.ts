@@ -75,8 +75,8 @@ function sessionRow(
       <strong>${device || 'Unknown browser'}</strong>
       ${own ? html`<span class="mark">This browser</span>` : ''}
       <p class="quiet">
-        ${address ? html`From ${address}, last` : 'Last'} used ${ago(lastSeenAt, now)}. Signed in
-        ${moment(createdAt)}.
+        ${address ? html`${address} · ` : ''}Last used ${ago(lastSeenAt, now)}.<br />
+        Signed in on ${moment(createdAt)}.
       </p>
     </div>
     ${buttonForm(`/account/sessions/${id}/end`, 'End session', { look: 'danger', describedBy: name })}
@@ -87,7 +87,7 @@ function endOthers(count: number): Html {
   if (count < 1) return html`<p class="quiet">You are signed in nowhere else.</p>`
   const others = count === 1 ? 'the other session' : `the ${count} other sessions`
   return html`<p class="quiet" id="others">
-      Or end ${others} in one go. You stay signed in in this browser.
+      Or end ${others} in one go. This browser stays signed in.
     </p>
     ${buttonForm('/account/sessions/end-others', 'End all other sessions', { look: 'danger', describedBy: 'others' })}`
 }

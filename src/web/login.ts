@@ -119,8 +119,8 @@ function startForm({ id, name }: Connection, returnTo: string): Html {
 /** Whoever signed in here last, by initials only: somebody else may be looking. */
 function lastHere({ name }: BrowserHint, returnTo: string): Html {
   return html`<div class="row">
-    <span class="quiet">Last signed in here: <bdi>${initials(name)}</bdi></span>
-    ${buttonForm('/login/forget', 'Not you?', { look: 'plain', fields: { return_to: returnTo } })}
+    <span class="quiet" id="last">Last signed in here: <bdi>${initials(name)}</bdi></span>
+    ${buttonForm('/login/forget', 'Not you?', { look: 'plain', describedBy: 'last', fields: { return_to: returnTo } })}
   </div>`
 }
 

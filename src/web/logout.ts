@@ -38,7 +38,7 @@ export const confirmLogout: Endpoint = ({ asker }) => {
         This ends the session in this browser. Your sessions in other browsers go on.
       </p>
       ${buttonForm('/logout', 'Sign out', { look: 'primary' })}
-      <p class="also row"><a href="/">Stay signed in</a></p>`,
+      <p><a class="button" href="/">Stay signed in</a></p>`,
   )
 }
 

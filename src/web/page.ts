@@ -41,12 +41,12 @@ export async function page(
         <link rel="icon" href="${iconPath}" type="image/svg+xml" />
         <link rel="stylesheet" href="${stylesheetPath}" />
       </head>
-      <body>
+      <body class="${wide ? 'wide' : 'narrow'}">
         <header>
           <a class="brand" href="/">${logo} Sallyport</a>
           ${signedInAs === undefined ? '' : accountLinks(signedInAs)}
         </header>
-        <main class="${wide ? 'wide' : 'card'}">${content}</main>
+        <main>${content}</main>
       </body>
     </html> `
   return new Response(String(body).replaceAll(bidiControls, ''), {

@@ -13,7 +13,7 @@ html { text-size-adjust: 100%; -webkit-text-size-adjust: 100% }
 body { margin: 0; font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
   color: var(--text); background: var(--ground); overflow-wrap: anywhere }
 header { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: center; justify-content: space-between;
-  max-width: 46rem; margin: 0 auto; padding: .5rem 1rem }
+  margin: 0 auto; padding: .5rem 1rem }
 header a { display: inline-flex; align-items: center; min-height: 2.75rem; color: inherit; text-decoration: none }
 header a:hover { text-decoration: underline }
 nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size: .9375rem }
@@ -21,19 +21,22 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name { min-width: 0; max-width: 14rem }
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
-.wide { max-width: 46rem }
-.card { max-width: 28rem; margin-top: clamp(.5rem, 8vh, 5rem) }
-.card, section { border: 1px solid var(--line); border-radius: .75rem; background: var(--card); padding: 1.75rem }
+.wide > * { max-width: 46rem }
+.narrow { padding: clamp(0rem, 7vh, 5rem) 1rem 3rem }
+.narrow > * { max-width: 28rem }
+.narrow > header { padding: .5rem 0 }
+.narrow > main, section { border: 1px solid var(--line); border-radius: .75rem; background: var(--card); padding: 1.75rem }
 section { margin: 1.25rem 0; padding: 1.25rem 1.5rem }
 h1 { margin: 0 0 .5rem; font-size: 1.625rem; line-height: 1.25; letter-spacing: -.015em; text-wrap: balance }
-.wide > h1 { margin-top: 1.5rem }
+.wide h1 { margin-top: 1.5rem }
 h2 { margin: 0 0 .25rem; font-size: 1.125rem; line-height: 1.4 }
 p { margin: 0 0 1rem }
-:is(.card, section, li) > :last-child, li p { margin-bottom: 0 }
+:is(.narrow > main, section, li) > :last-child, li p { margin-bottom: 0 }
 .lead { max-width: 38rem; font-size: 1.0625rem }
 .quiet { color: var(--quiet); font-size: .9375rem }
 .mark { display: inline-block; margin-left: .375rem; padding: 0 .5rem; border-radius: 1rem; background: var(--mark);
   font-size: .8125rem; font-weight: 500; white-space: nowrap }
+li > .mark { margin: 0 }
 .mark.danger { color: var(--danger); background: none; box-shadow: inset 0 0 0 1px }
 .notice { border-left: 3px solid var(--accent); padding: .125rem 0 .125rem .75rem }
 ul { list-style: none; margin: .75rem 0 1rem; padding: 0 }
@@ -52,7 +55,8 @@ label { display: block; font-weight: 600 }
 input, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
 input { margin: .25rem 0 .375rem; padding: .5rem .75rem }
-button, .button { display: inline-flex; align-items: center; justify-content: center; gap: .3em; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer }
+button, .button { font-weight: 600; text-align: center; text-decoration: none; cursor: pointer }
+.button { display: inline-flex; align-items: center; justify-content: center }
 button:hover, .button:hover { border-color: currentColor; background: var(--ground) }
 .primary, .primary:hover { border-color: var(--accent); color: var(--on-accent); background: var(--accent) }
 .primary:hover { border-color: var(--accent-hover); background: var(--accent-hover) }
@@ -66,13 +70,14 @@ form > button + button { margin-top: .75rem }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: center; margin-bottom: 0 }
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
 .row form { margin: 0 }
-.also { margin: 1.25rem 0 0; padding-top: .5rem; border-top: 1px solid var(--line) }
+.also, .also:last-child { margin: 1.25rem 0 -.5rem; padding-top: .5rem; border-top: 1px solid var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem }
 :is(input, button, .button):focus-visible { border-radius: .5rem }
 @media (max-width: 30rem) {
-  .card, section { padding: 1.25rem 1.125rem }
-  main { padding: 0 .75rem 2rem }
-  header { padding: .5rem .75rem }
+  .narrow { padding: 0 .75rem 2rem }
+  .narrow > main, section { padding: 1.25rem 1.125rem }
+  .wide > main { padding: 0 .75rem 2rem }
+  .wide > header { padding: .5rem .75rem }
   .name { max-width: 9rem }
 }
 @media (forced-colors: active) { .primary { border-width: 2px } }

@@ -2,7 +2,7 @@ import { days, hours, minutes } from '../lib/clock.ts'
 import { html, type Html } from './page.ts'
 
 const full = new Intl.DateTimeFormat('en-GB', {
-  dateStyle: 'long',
+  dateStyle: 'medium',
   timeStyle: 'short',
   timeZone: 'UTC',
 })
@@ -14,7 +14,7 @@ const units = [
   ['minute', minutes(1)],
 ] as const
 
-/** A moment as people say it, such as `1 June 2026 at 12:00 UTC`. */
+/** A moment as people say it, such as `1 Jun 2026, 12:00 UTC`. */
 export function moment(at: Date): Html {
   return time(at, `${full.format(at)} UTC`)
 }

@@ -366,7 +366,7 @@ describe('signing in', () => {
     assert.equal(await count('users'), users + 1)
   })
 
-  it('IDT-09 LNK-01 two subjects that differ in case are two people; an address makes nobody the same', async () => {
+  it('IDT-09 LNK-04 two subjects that differ in case are two people; an address makes nobody the same', async () => {
     app.provider.people.set('Same', { claims: { name: 'Upper', email: 'same@acme.example' } })
     app.provider.people.set('same', { claims: { name: 'lower', email: 'same@acme.example' } })
     const [upper, lower] = [app.browser(), app.browser()]

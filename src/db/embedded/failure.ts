@@ -1,10 +1,7 @@
+import { OperatorError } from '../../lib/errors.ts'
+
 /** Why the embedded PostgreSQL cannot run; the message is a sentence for the operator. */
-export class EmbeddedPostgresError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'EmbeddedPostgresError'
-  }
-}
+export class EmbeddedPostgresError extends OperatorError {}
 
 const remedies: readonly [symptom: RegExp, sentence: (folder: string) => string][] = [
   [

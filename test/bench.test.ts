@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { drawChart } from '../bench/chart.ts'
+import { describeFigures, figureKinds } from '../bench/figures.ts'
+import type { Results } from '../bench/report.ts'
+
+const root = join(import.meta.dirname, '..')
+
+/** Checks what a run writes down; how fast it was is not a test's to say. */
+function assertShape({ date, machine, figures }: Results): void {
+  assert.equal(new Date(date).toISOString(), date)
+  assert.ok(machine.cores > 0)
+  assert.match(machine.node, /^\d+\.\d+/)
+  assert.match(machine.postgres, /^\d+/)
+  for (const { id, what, unit, value, target, reached } of figures) {
+    assert.ok(Object.hasOwn(figureKinds, id), id)
+    assert.ok(what && unit)
+    assert.ok(Number.isFinite(value) && value > 0, `${id} is ${value}`)
+    assert.equal(reached === undefined, target === undefined)
+  }
+}
+
+test('a quick run of one measurement writes its figures down and says what is not met', async () => {
+  const out = await mkdtemp(join(tmpdir(), 'sallyport-bench-test-'))
+  try {
+    const args = ['bench/run.ts', '--quick', '--out', out, 'authenticate']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    assert.match(stdout, /authenticate\(\) in process, warm/)
+    assert.match(stdout, /≥ 1,000,000/)
+    const [file = '', ...others] = await readdir(out)
+    assert.match(file, /^\d{4}-\d{2}-\d{2}T[\d-]+-authenticate\.json$/)
+    assert.deepEqual(others, [])
+    const results = JSON.parse(await readFile(join(out, file), 'utf8')) as Results
+    assertShape(results)
+    const ids = Object.keys(figureKinds).filter((id) => id.startsWith('authenticate.'))
+    assert.deepEqual(
+      results.figures.map(({ id }) => id),
+      ids,
+    )
+  } finally {
+    await rm(out, { recursive: true, force: true })
+  }
+})
+
+test('an unknown measurement is told with the names there are', async () => {
+  const args = ['bench/run.ts', 'nothing']
+  await assert.rejects(promisify(execFile)(process.execPath, args, { cwd: root }), {
+    code: 2,
+    stderr: /verify\|authenticate\|sign-in\|start/,
+  })
+})
+
+test('the latest results hold every figure, and the chart is the one drawn from them', async () => {
+  const read = (name: string) => readFile(join(root, 'bench/results', name), 'utf8')
+  const results = JSON.parse(await read('latest.json')) as Results
+  assertShape(results)
+  assert.deepEqual(
+    results.figures.map(({ id }) => id),
+    Object.keys(figureKinds),
+  )
+  assert.equal(drawChart(results), await read('latest.svg'))
+})
+
+test('a figure is told as so many times its target, more being better either way', () => {
+  const [rate, start] = describeFigures({ 'sign-in.rate': 75, 'start.first': 1500 })
+  assert.equal(rate?.reached, 0.5)
+  assert.equal(start?.reached, 2)
+})

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import type { Site } from './_site.ts'
+
+/** What a test may choose about a person's browser. */
+export interface VisitOptions extends BrowserContextOptions {
+  /** Complaints of the browser that belong to the story. @default none */
+  readonly expected?: RegExp
+}
+
+/**
+ * A person's browser with one empty page. When the test ends it is closed, and the test fails if anything was amiss on
+ * any page: an error on the console, a blocked resource, a request that left for somewhere else.
+ */
+export async function visit(
+  t: TestContext,
+  browser: Browser,
+  site: Site,
+  { expected, ...options }: VisitOptions = {},
+): Promise<Page> {
+  const context = await browser.newContext({ baseURL: site.origin, ...options })
+  context.setDefaultTimeout(20_000)
+  const complaints = watch(context, [site.origin, site.provider.issuer])
+  t.after(async () => {
+    await context.close()
+    assert.deepEqual(
+      complaints.filter((complaint) => !expected?.test(complaint)),
+      [],
+    )
+  })
+  return context.newPage()
+}
+
+function watch(context: BrowserContext, origins: readonly string[]): readonly string[] {
+  const complaints: string[] = []
+  const navigations = new Set<string>()
+  context.on('request', (request) => {
+    const url = new URL(request.url())
+    if (request.isNavigationRequest()) navigations.add(url.href)
+    if (!origins.includes(url.origin)) complaints.push(`asked ${url.href}`)
+  })
+  context.on('console', (message) => {
+    const { url } = message.location()
+    // Chromium also tells of pages that are not a 200, which is no fault of theirs.
+    const refusal = /^Failed to load resource: .* status of [45]/.test(message.text())
+    if (refusal && navigations.has(url)) return
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.text()} ${url}`)
+  })
+  context.on('weberror', (error) => complaints.push(String(error.error())))
+  return complaints
+}
+
+/** Goes from the sign-in page of Acme to the provider, and there chooses a person, by first name. */
+export async function signIn(page: Page, name = 'Alice', path = '/login'): Promise<void> {
+  await leave(page, path)
+  await choose(page, name)
+}
+
+/** Goes from the sign-in page of Acme to the provider. */
+export async function leave(page: Page, path = '/login'): Promise<void> {
+  await page.goto(path)
+  await page.getByRole('button', { name: /^Continue with/ }).click()
+}
+
+/** At the provider: who one is, by first name. */
+export async function choose(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name: new RegExp(`^${name}`) }).click()
+}
+
+/** Waits until a page says that this person is signed in. */
+export async function seesSignedIn(page: Page, name: string): Promise<void> {
+  await page.getByRole('banner').getByRole('link', { name }).waitFor()
+}
+
+/** Waits for a page's heading. */
+export async function sees(page: Page, heading: string | RegExp): Promise<void> {
+  await page.getByRole('heading', { name: heading, level: 1 }).waitFor()
+}
+
+/** Where a page is, without the origin. */
+export function pathOf(page: Page): string {
+  const { pathname, search } = new URL(page.url())
+  return `${pathname}${search}`
+}
+
+/** Signs a person in as far as the address to come back to, which is answered instead of followed. */
+export async function callbackOf(page: Page, name: string): Promise<string> {
+  await leave(page)
+  const form = page.locator('form', {
+    has: page.getByRole('button', { name: new RegExp(`^${name}`) }),
+  })
+  const action = new URL((await form.getAttribute('action'))!, page.url()).href
+  const { request } = page.context()
+  const chosen = await request.post(action, { maxRedirects: 0 })
+  const back = await request.get(chosen.headers()['location']!, { maxRedirects: 0 })
+  return back.headers()['location']!
+}
