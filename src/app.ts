@@ -28,6 +28,7 @@ import { openProvider } from './providers/index.ts'
 import { routes as ownRoutes } from './routes.ts'
 import { createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
+import { Node } from './sessions/node.ts'
 import { errorPage } from './web/error.ts'
 
 /** What can be given to {@link createSallyport}; everything has a default. */
@@ -65,11 +66,11 @@ const clockEvery = seconds(10)
 export async function createSallyport(options: Options = {}): Promise<Sallyport> {
   const config = options.config ?? readConfig(process.env)
   const log = options.log ?? createLog(config.logLevel)
-  const { db, stopDatabase } = await startDatabase(config, options.database, log)
+  const { db, where, stopDatabase } = await startDatabase(config, options.database, log)
   try {
     await assertSupportedServer(db)
     await migrate(db)
-    return await wire({ ...options, config, log }, db, stopDatabase)
+    return await wire({ ...options, config, log }, { db, where, stopDatabase })
   } catch (error) {
     await db.destroy()
     await stopDatabase()
@@ -81,24 +82,26 @@ async function startDatabase(
   config: Config,
   given: Connection | undefined,
   log: Log,
-): Promise<{ db: Db; stopDatabase: () => Promise<void> }> {
+): Promise<{ db: Db; where: Connection; stopDatabase: () => Promise<void> }> {
   const own =
     given || config.databaseUrl
       ? undefined
       : await startEmbeddedPostgres(join(config.data, 'postgres'))
-  const db = openDatabase(given ?? config.databaseUrl ?? own!.connection, {
+  const where = given ?? config.databaseUrl ?? own!.connection
+  const db = openDatabase(where, {
     pool: config.databasePool,
     statementTimeoutMs: config.statementTimeoutMs,
     onIdleError: (err) => log.warn({ err }, 'a database connection broke'),
   })
-  return { db, stopDatabase: async () => own?.stop() }
+  return { db, where, stopDatabase: async () => own?.stop() }
 }
 
 async function wire(
   { config, log, ...given }: Options & { config: Config; log: Log },
-  db: Db,
-  stopDatabase: () => Promise<void>,
+  { db, where, stopDatabase }: { db: Db; where: Connection; stopDatabase: () => Promise<void> },
 ): Promise<Sallyport> {
+  const node = new Node({ database: where, log })
+  await node.start()
   const following = given.clock ? undefined : await followClock(() => readDatabaseTime(db))
   const clock = given.clock ?? following!
   const heartbeat = setInterval(() => {
@@ -115,6 +118,7 @@ async function wire(
   }
   const services: Services = {
     db,
+    node,
     clock,
     log,
     sealer,
@@ -137,6 +141,7 @@ async function wire(
     challenge: (request, who) => challenge(services, request, who),
     async close() {
       clearInterval(heartbeat)
+      await node.stop()
       if (!given.egress) await egress.close()
       await db.destroy()
       await stopDatabase()
