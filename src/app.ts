@@ -28,6 +28,7 @@ import { openProvider } from './providers/index.ts'
 import { routes as ownRoutes } from './routes.ts'
 import { createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
+import { Node } from './sessions/node.ts'
 import { errorPage } from './web/error.ts'
 
 /** What can be given to {@link createSallyport}; everything has a default. */
@@ -69,7 +70,7 @@ export async function createSallyport(options: Options = {}): Promise<Sallyport>
   try {
     await assertSupportedServer(db)
     await migrateUnhurried(where)
-    return await wire({ ...options, config, log }, db, stopDatabase)
+    return await wire({ ...options, config, log }, { db, where, stopDatabase })
   } catch (error) {
     await db.destroy()
     await stopDatabase()
@@ -105,10 +106,11 @@ async function migrateUnhurried(where: Connection): Promise<void> {
 
 async function wire(
   { config, log, ...given }: Options & { config: Config; log: Log },
-  db: Db,
-  stopDatabase: () => Promise<void>,
+  { db, where, stopDatabase }: { db: Db; where: Connection; stopDatabase: () => Promise<void> },
 ): Promise<Sallyport> {
   const following = given.clock ? undefined : await followClock(() => readDatabaseTime(db))
+  const node = new Node({ database: where, log })
+  await node.start()
   const clock = given.clock ?? following!
   const heartbeat = setInterval(() => {
     following?.sync().catch((err) => log.warn({ err }, 'the database clock could not be read'))
@@ -126,6 +128,7 @@ async function wire(
   }
   const services: Services = {
     db,
+    node,
     clock,
     log,
     sealer,
@@ -149,6 +152,7 @@ async function wire(
     challenge: (request, who) => challenge(services, request, who),
     async close() {
       clearInterval(heartbeat)
+      await node.stop()
       if (!given.egress) await egress.close()
       await db.destroy()
       await stopDatabase()

@@ -95,6 +95,13 @@ create table memberships (
 );
 CREATE INDEX memberships_user ON memberships USING btree (user_id);
 
+create table nodes (
+  id uuid not null,
+  at timestamp with time zone not null,
+  position bigint not null,
+  constraint nodes_pkey PRIMARY KEY (id)
+);
+
 create table organizations (
   id uuid not null,
   slug text not null,
@@ -106,6 +113,25 @@ create table organizations (
   constraint organizations_pkey PRIMARY KEY (id),
   constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
+
+create table revocation_head (
+  singleton boolean not null default true,
+  id bigint not null,
+  constraint revocation_head_pkey PRIMARY KEY (singleton),
+  constraint revocation_head_singleton_check CHECK (singleton)
+);
+
+create table revocations (
+  id bigint not null,
+  kind text not null,
+  target uuid,
+  at timestamp with time zone not null,
+  constraint revocations_pkey PRIMARY KEY (id),
+  constraint revocations_check CHECK (((target IS NULL) = (kind = 'everything'::text))),
+  constraint revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'user'::text, 'organization'::text, 'connection'::text, 'identity'::text, 'everything'::text])))
+);
+CREATE INDEX revocations_at ON revocations USING btree (at);
+CREATE TRIGGER revocations_are_final BEFORE UPDATE ON revocations FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 create table session_proofs (
   session_id uuid not null,

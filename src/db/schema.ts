@@ -72,6 +72,12 @@ export interface Memberships {
   removed_at: Date | null
 }
 
+export interface Nodes {
+  id: string
+  at: Date
+  position: string
+}
+
 export interface Organizations {
   id: string
   slug: string
@@ -79,6 +85,18 @@ export interface Organizations {
   default_role: Generated<string>
   deleted_at: Date | null
   created_at: Date
+}
+
+export interface RevocationHead {
+  singleton: Generated<boolean>
+  id: string
+}
+
+export interface Revocations {
+  id: string
+  kind: string
+  target: string | null
+  at: Date
 }
 
 export interface SessionProofs {
@@ -137,7 +155,10 @@ export interface DB {
   flows: Flows
   identities: Identities
   memberships: Memberships
+  nodes: Nodes
   organizations: Organizations
+  revocation_head: RevocationHead
+  revocations: Revocations
   session_proofs: SessionProofs
   sessions: Sessions
   user_emails: UserEmails

@@ -12,7 +12,10 @@ import { unsealProof, type Proof, type ProofData } from '../providers/proof.ts'
 import type { Provider, Remembered } from '../providers/provider.ts'
 import type { Asker } from '../sessions/authenticate.ts'
 import { decide, type RichState, type Verdict } from '../sessions/decide.ts'
+import type { Node } from '../sessions/node.ts'
+import { announce } from '../sessions/revocations.ts'
 import { openSession, type Lifetimes, type Opened } from '../sessions/sessions.ts'
+import { settle } from '../sessions/settle.ts'
 import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
 import { safeReturnTo } from './return-to.ts'
 import {
@@ -28,6 +31,7 @@ import {
 export interface LoginServices extends FlowServices {
   readonly clock: Clock
   readonly log: Log
+  readonly node: Node
   readonly lifetimes: Lifetimes
   /** Our own origin, such as `https://app.example.com`. */
   readonly origin: string
@@ -208,7 +212,7 @@ async function commit(flow: StoredFlow<LoginData>, turn: LoginTurn): Promise<Log
   const { services, asker, requestId } = turn
   const proof = unsealProof(flow.data.proof!)
   const now = services.clock.now()
-  return services.db.transaction().execute(async (tx) => {
+  const { answer, position } = await services.db.transaction().execute(async (tx) => {
     const connection = await findConnection(tx, flow.connectionId, { hold: true })
     if (!connection || connection.configVersion !== flow.configVersion)
       throw new AppError('flow_invalid', { reason: 'config_changed' })
@@ -260,8 +264,11 @@ async function commit(flow: StoredFlow<LoginData>, turn: LoginTurn): Promise<Log
       },
       now,
     )
-    return { kind: 'signed-in', opened, returnTo }
+    const position = await announce(tx, opened.replaced, now)
+    return { answer: { kind: 'signed-in', opened, returnTo } as const, position }
   })
+  await settle(services.db, services.node, position)
+  return answer
 }
 
 /** The rich state of somebody a provider has just vouched for, in a browser that may be somebody's already. */

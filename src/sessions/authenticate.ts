@@ -6,12 +6,16 @@ import type { Log } from '../lib/log.ts'
 import { hashToken, sameBytes } from '../lib/secrets.ts'
 import { readCookie, type CookieNames, type CookieRead } from './cookies.ts'
 import { decide, type RichState, type Verdict } from './decide.ts'
-import { findBrowserHint, findSession, judgeSession, type StoredSession } from './lookup.ts'
-import { revokeSessionsOf, slideEvery, slideSession, type Lifetimes } from './sessions.ts'
+import { findByToken, type FoundSession } from './find.ts'
+import { findBrowserHint, judgeSession, type StoredSession } from './lookup.ts'
+import type { Node } from './node.ts'
+import { revokeSessionsOf } from './revoke.ts'
+import { slideEvery, slideSession, type Lifetimes } from './sessions.ts'
 
 /** What deciding a request takes. */
 export interface SessionServices {
   readonly db: Db
+  readonly node: Node
   readonly clock: Clock
   readonly log: Log
   readonly cookies: CookieNames
@@ -42,6 +46,8 @@ export interface AuthenticateOptions {
   readonly requestId?: string
   /** Whether the browser's hint is worth a statement: for wording only, so only where somebody will read it. @default false */
   readonly hint?: boolean
+  /** Asks the database whatever this node remembers: less stale than a lease allows. @default false */
+  readonly authoritative?: boolean
 }
 
 /**
@@ -51,41 +57,47 @@ export interface AuthenticateOptions {
 export async function authenticate(
   services: SessionServices,
   cookieHeader: string | null,
-  { requestId, hint: wantHint = false }: AuthenticateOptions = {},
+  options: AuthenticateOptions = {},
 ): Promise<Asker> {
   const sessionCookie = readCookie(cookieHeader, services.cookies, 'session')
   const browserCookie = readCookie(cookieHeader, services.cookies, 'browser')
   const browser = browserCookie.state === 'present' ? browserCookie.value : null
   try {
-    const session =
+    const found =
       sessionCookie.state === 'present'
-        ? await findSession(services.db, hashToken(sessionCookie.value))
+        ? await findByToken(services, sessionCookie.value, options.authoritative ?? false)
         : undefined
-    const judged = judge(sessionCookie, session, services.clock.now())
-    const hint = await readHint(services, browserCookie, session, wantHint && !isLive(judged))
-    const state: RichState = {
-      session: judged,
-      registration: session?.account ?? 'unknown',
-      hint,
-      event: 'request',
-    }
-    const asker = toAsker(state, session, browser)
-    await carryOut(services, asker, sessionCookie, session, requestId)
+    const session = found?.session
+    const now = services.clock.now()
+    const judged = judge(sessionCookie, session, now)
+    const wantHint = (options.hint ?? false) && !isLive(judged)
+    const hint = await readHint(services, browserCookie, session, wantHint)
+    const registration = session?.account ?? 'unknown'
+    const asker = toAsker(
+      { session: judged, registration, hint, event: 'request' },
+      session,
+      browser,
+    )
+    if (asker.verdict.session === 'touch' && session!.lastSeenAt <= later(now, -slideEvery))
+      await slide(services, found!, now)
+    await tellAll(services, asker, sessionCookie, session, options.requestId)
     return asker
   } catch (error) {
     if (!isUnavailable(error)) throw error
+    const { requestId } = options
     services.log.warn(
       { err: error, requestId },
       'the database did not answer; nobody was signed out',
     )
-    const state: RichState = {
-      session: 'store-down',
-      registration: 'unknown',
-      hint: 'absent',
-      event: 'request',
-    }
-    return toAsker(state, undefined, browser)
+    return toAsker(storeDown, undefined, browser)
   }
+}
+
+const storeDown: RichState = {
+  session: 'store-down',
+  registration: 'unknown',
+  hint: 'absent',
+  event: 'request',
 }
 
 function toAsker(
@@ -128,35 +140,38 @@ async function readHint(
   return found ? (found.gone ? 'deleted-user' : 'other-user') : 'anonymous'
 }
 
-/** The verdict's stored effects. Losing a slide or a low-value audit row must not cost the request. */
-async function carryOut(
+/** Moves the session's idle end on, in the database and in memory. */
+async function slide(
+  { db, node, lifetimes }: SessionServices,
+  { key, session }: FoundSession,
+  now: Date,
+): Promise<void> {
+  const moved = await slideSession(db, session!.id, lifetimes, now)
+  if (moved) node.memory.replace(key, session!, { ...session!, ...moved })
+  // Nothing moved: another node has done it, or the session has just died. The next request reads which.
+  else node.memory.forget(key)
+}
+
+/** Writes what the verdict has to tell, and ends the sessions of an account that is gone. */
+async function tellAll(
   services: SessionServices,
   { state, verdict }: Asker,
   cookie: CookieRead,
   session: StoredSession | undefined,
   requestId: string | undefined,
 ): Promise<void> {
-  const { db, clock, lifetimes } = services
-  const now = clock.now()
-  if (session && verdict.session === 'touch' && session.lastSeenAt <= later(now, -slideEvery))
-    await slideSession(db, session.id, lifetimes, now)
-  if (session && verdict.session === 'revoke_account')
-    await revokeSessionsOf(
-      db,
-      session.person.id,
-      { reason: 'orphaned', actor: { userId: session.person.id, requestId } },
-      now,
-    )
-
   const lostHint =
     state.session === 'user-current' && state.hint === 'absent' && session?.browserHash
-  const actions: (AuditAction | null)[] = [
-    cookie.state === 'duplicate' ? 'cookie.duplicate' : verdict.audit,
-    lostHint ? 'session.device_hint_lost' : null,
-  ]
-  for (const action of actions) {
-    if (action) await tell(services, action, session, { reason: state.session, requestId }, now)
+  if (!verdict.audit && !lostHint) return
+  const now = services.clock.now()
+  if (session && verdict.session === 'revoke_account') {
+    const actor = { userId: session.person.id, requestId }
+    await revokeSessionsOf(services, session.person.id, { reason: 'orphaned', actor }, now)
   }
+  const action = cookie.state === 'duplicate' ? 'cookie.duplicate' : verdict.audit
+  const context = { reason: state.session, requestId }
+  if (action) await tell(services, action, session, context, now)
+  if (lostHint) await tell(services, 'session.device_hint_lost', session, context, now)
 }
 
 async function tell(

@@ -9,6 +9,9 @@ export interface Membership {
   readonly slug: string
   readonly name: string
   readonly role: Role
+  /** What the proof rests on. */
+  readonly connectionId: string
+  readonly identityId: string
 }
 
 export interface Person {
@@ -62,7 +65,8 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSess
       s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, u.suspended_at, u.deleted_at, u.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
-        select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role) order by o.slug)
+        select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role,
+          'connectionId', p.connection_id, 'identityId', p.identity_id) order by o.slug)
         from session_proofs p
         join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
         join organizations o on o.id = p.organization_id and o.deleted_at is null

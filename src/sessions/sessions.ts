@@ -5,6 +5,7 @@ import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { assertProof, type Proof } from '../providers/proof.ts'
+import type { Target } from './revocations.ts'
 
 /** How long sessions live, in milliseconds. The bounds are the settings'. */
 export interface Lifetimes {
@@ -39,6 +40,8 @@ export interface Opened {
   readonly id: string
   readonly token: string
   readonly absoluteEndsAt: Date
+  /** The sessions that ended with it: announce them last in the same transaction. */
+  readonly replaced: readonly Target[]
 }
 
 /**
@@ -47,7 +50,7 @@ export interface Opened {
  * @throws TypeError when `proof` was not made by a provider
  */
 export async function openSession(
-  db: Db,
+  tx: Db,
   proof: Proof,
   opening: Opening,
   lifetimes: Lifetimes,
@@ -58,8 +61,10 @@ export async function openSession(
   const id = newId()
   const token = randomToken()
   const absoluteEndsAt = later(now, lifetimes.absolute)
-  const replaced = await endSessionsOfBrowser(db, opening, now)
-  await db
+  const ended = await endSessionsOfBrowser(tx, opening, now)
+  const replaced = ended.find((one) => one.id === opening.replaces?.id) ?? ended[0]
+  const rotated = replaced?.user_id === userId
+  await tx
     .insertInto('sessions')
     .values({
       id,
@@ -68,7 +73,7 @@ export async function openSession(
       kind: 'user',
       browser_hash: opening.browserHash,
       flow_id: opening.flowId,
-      rotated_from: replaced?.rotated ? replaced.id : null,
+      rotated_from: rotated ? replaced.id : null,
       device: opening.device ?? '',
       address: opening.address ?? null,
       authenticated_at: now,
@@ -78,7 +83,7 @@ export async function openSession(
       created_at: now,
     })
     .execute()
-  await db
+  await tx
     .insertInto('session_proofs')
     .values({
       session_id: id,
@@ -94,16 +99,17 @@ export async function openSession(
     .execute()
   const action: AuditAction = !replaced
     ? 'session.created'
-    : replaced.rotated
+    : rotated
       ? 'session.rotated'
       : 'session.user_switched'
   const data = replaced ? { from: replaced.id } : {}
   await recordEvent(
-    db,
+    tx,
     { action, actorId: userId, organizationId, target: id, data, requestId },
     now,
   )
-  return { id, token, absoluteEndsAt }
+  const targets = ended.map(({ id: dead }) => ({ kind: 'session', id: dead }) as const)
+  return { id, token, absoluteEndsAt, replaced: targets }
 }
 
 /**
@@ -111,38 +117,38 @@ export async function openSession(
  * that of two finishing at once exactly one session is left.
  */
 async function endSessionsOfBrowser(
-  db: Db,
+  tx: Db,
   { userId, browserHash, replaces }: Opening,
   now: Date,
-): Promise<{ readonly id: string; readonly rotated: boolean } | undefined> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${browserHash.toString('hex')}, 0))`.execute(
-    db,
-  )
-  const rotated = !replaces || replaces.userId === userId
-  const ended = await revoke(
-    db,
-    (query) =>
-      query.where((eb) =>
-        eb.or([
-          eb('browser_hash', '=', browserHash),
-          ...(replaces ? [eb('id', '=', replaces.id)] : []),
-        ]),
-      ),
-    rotated ? 'rotated' : 'switched',
-    now,
-  )
-  const last = ended.find(({ id }) => id === replaces?.id) ?? ended[0]
-  return last && { id: last.id, rotated: last.user_id === userId }
+): Promise<readonly { readonly id: string; readonly user_id: string }[]> {
+  const lock = browserHash.toString('hex')
+  await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(tx)
+  const reason = !replaces || replaces.userId === userId ? 'rotated' : 'switched'
+  return tx
+    .updateTable('sessions')
+    .set({ revoked_at: now, revoked_reason: reason })
+    .where('revoked_at', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('browser_hash', '=', browserHash),
+        ...(replaces ? [eb('id', '=', replaces.id)] : []),
+      ]),
+    )
+    .returning(['id', 'user_id'])
+    .execute()
 }
 
-/** Moves a session's idle end on, unless it is dead or was moved a moment ago: nothing is resurrected. */
+/**
+ * Moves a session's idle end on, unless it is dead or was moved a moment ago: nothing is resurrected.
+ * Answers the new times, or undefined when nothing was moved.
+ */
 export async function slideSession(
   db: Db,
   id: string,
   lifetimes: Lifetimes,
   now: Date,
-): Promise<void> {
-  await db
+): Promise<{ lastSeenAt: Date; idleEndsAt: Date } | undefined> {
+  return db
     .updateTable('sessions')
     .set({
       last_seen_at: now,
@@ -153,59 +159,8 @@ export async function slideSession(
     .where('idle_ends_at', '>', now)
     .where('absolute_ends_at', '>', now)
     .where('last_seen_at', '<=', later(now, -slideEvery))
-    .execute()
-}
-
-/** Why a session was ended by somebody's act. */
-export type RevocationReason =
-  'logout' | 'revoked_by_owner' | 'rotated' | 'switched' | 'orphaned' | 'disabled'
-
-/** Whose act it was, for the audit. */
-export interface Actor {
-  readonly userId: string
-  readonly requestId?: string | undefined
-}
-
-/** Ends one session of a person. Answers whether there was one to end. */
-export async function revokeSession(
-  db: Db,
-  target: { readonly id: string; readonly userId: string },
-  reason: RevocationReason,
-  actor: Actor,
-  now: Date,
-): Promise<boolean> {
-  return db.transaction().execute(async (tx) => {
-    const ended = await revoke(
-      tx,
-      (query) => query.where('id', '=', target.id).where('user_id', '=', target.userId),
-      reason,
-      now,
-    )
-    await recordRevocations(tx, ended, reason, actor, now)
-    return ended.length > 0
-  })
-}
-
-/** Ends a person's sessions, all of them or all but one. Answers how many. */
-export async function revokeSessionsOf(
-  db: Db,
-  userId: string,
-  { except, reason, actor }: { except?: string; reason: RevocationReason; actor: Actor },
-  now: Date,
-): Promise<number> {
-  return db.transaction().execute(async (tx) => {
-    const ended = await revoke(
-      tx,
-      (query) => {
-        const all = query.where('user_id', '=', userId)
-        return except ? all.where('id', '<>', except) : all
-      },
-      reason,
-      now,
-    )
-    await recordRevocations(tx, ended, reason, actor, now)
-    return ended.length
-  })
+    .returning(['last_seen_at as lastSeenAt', 'idle_ends_at as idleEndsAt'])
+    .executeTakeFirst()
 }
 
 /** One line of a person's own list of sessions: handles, never tokens. */
@@ -238,43 +193,6 @@ export async function listSessions(
     .where('absolute_ends_at', '>', now)
     .orderBy('last_seen_at', 'desc')
     .execute()
-}
-
-type RevokeQuery = ReturnType<typeof revokeQuery>
-
-function revokeQuery(db: Db, reason: RevocationReason, now: Date) {
-  return db
-    .updateTable('sessions')
-    .set({ revoked_at: now, revoked_reason: reason })
-    .where('revoked_at', 'is', null)
-    .returning(['id', 'user_id'])
-}
-
-async function revoke(
-  db: Db,
-  which: (query: RevokeQuery) => RevokeQuery,
-  reason: RevocationReason,
-  now: Date,
-): Promise<readonly { id: string; user_id: string }[]> {
-  return which(revokeQuery(db, reason, now)).execute()
-}
-
-async function recordRevocations(
-  db: Db,
-  ended: readonly { id: string }[],
-  reason: RevocationReason,
-  actor: Actor,
-  now: Date,
-): Promise<void> {
-  for (const { id } of ended) {
-    const event = {
-      actorId: actor.userId,
-      target: id,
-      data: { reason },
-      requestId: actor.requestId,
-    }
-    await recordEvent(db, { action: 'session.revoked', ...event }, now)
-  }
 }
 
 function earlier(a: Date, b: Date): Date {

@@ -4,12 +4,8 @@ import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { clearCookie } from '../sessions/cookies.ts'
 import type { Membership } from '../sessions/lookup.ts'
-import {
-  listSessions,
-  revokeSession,
-  revokeSessionsOf,
-  type SessionSummary,
-} from '../sessions/sessions.ts'
+import { revokeSession, revokeSessionsOf } from '../sessions/revoke.ts'
+import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
 import { ago, moment } from './time.ts'
 
@@ -100,13 +96,7 @@ export const endSession: Endpoint = async ({ services, asker, params, requestId 
   const now = services.clock.now()
   const ended =
     isId(id) &&
-    (await revokeSession(
-      services.db,
-      { id, userId },
-      'revoked_by_owner',
-      { userId, requestId },
-      now,
-    ))
+    (await revokeSession(services, { id, userId }, 'revoked_by_owner', { userId, requestId }, now))
   if (!ended) {
     await recordEvent(
       services.db,
@@ -131,7 +121,7 @@ export const endOtherSessions: Endpoint = async ({ services, asker, requestId })
   const { id, person } = asker.session!
   const actor = { userId: person.id, requestId }
   await revokeSessionsOf(
-    services.db,
+    services,
     person.id,
     { except: id, reason: 'revoked_by_owner', actor },
     services.clock.now(),

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../http/exchange.ts'
 import { clearCookie } from '../sessions/cookies.ts'
-import { revokeSession } from '../sessions/sessions.ts'
+import { revokeSession } from '../sessions/revoke.ts'
 import { buttonForm, html, page, seeOther } from './page.ts'
 
 /** `POST /logout`: the session is over before anything is shown; signing out twice is no error. */
@@ -8,7 +8,7 @@ export const logout: Endpoint = async ({ services, asker: { session }, requestId
   if (session) {
     const { id, person } = session
     await revokeSession(
-      services.db,
+      services,
       { id, userId: person.id },
       'logout',
       { userId: person.id, requestId },

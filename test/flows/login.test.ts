@@ -4,6 +4,7 @@ import { setConnectionState } from '../../src/accounts/connections.ts'
 import { createOrganization } from '../../src/accounts/organizations.ts'
 import { loginFlow } from '../../src/flows/login.ts'
 import { signatureOf } from '../../src/flows/flow.ts'
+import { revoke } from '../../src/sessions/revoke.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import { scriptedAuthorize } from '../_provider.ts'
 import { refreshOf, type Browser } from '../_browser.ts'
@@ -400,11 +401,16 @@ describe('signing in', () => {
     await app.signIn(browser, 'removed')
     const { db, clock } = app.sallyport.services
     const { user } = (await (await browser.api('/me')).json()) as { user: { id: string } }
-    await db
-      .updateTable('memberships')
-      .set({ removed_at: clock.now() })
-      .where('user_id', '=', user.id)
-      .execute()
+    const now = clock.now()
+    const remove = async (tx: typeof db) => {
+      await tx
+        .updateTable('memberships')
+        .set({ removed_at: now })
+        .where('user_id', '=', user.id)
+        .execute()
+      return { result: undefined, targets: [{ kind: 'user', id: user.id }] as const }
+    }
+    await revoke(app.sallyport.services, remove, now)
     assert.equal(await name(browser), 401, 'the session proves nothing any more')
     assert.equal((await app.signIn(app.browser(), 'removed')).status, 403)
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { setConnectionState } from '../../src/accounts/connections.ts'
-import { suspendUser } from '../../src/accounts/users.ts'
+import { suspendPerson } from '../../src/sessions/revoke.ts'
 import { randomToken } from '../../src/lib/secrets.ts'
 import { cookieNames } from '../../src/sessions/cookies.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
@@ -165,6 +165,7 @@ for (const rim of Object.keys(rims) as RimName[]) {
     it('S3-20a SEED-15 COH-09 row 17: with the database away, 503, cookies untouched, public pages answer', async () => {
       const browser = await signedIn('row-17')
       app.line.cut()
+      app.sallyport.services.node.lease.end()
       try {
         const refused = await browser.api('/me')
         assert.deepEqual([refused.status, await code(refused)], [503, 'temporarily_unavailable'])
@@ -198,7 +199,7 @@ for (const rim of Object.keys(rims) as RimName[]) {
     it('S1-15 a person suspended here is refused at the return, without a session and without a loop', async () => {
       const browser = await signedIn('suspended')
       const { user } = (await (await browser.api('/me')).json()) as { user: { id: string } }
-      await suspendUser(app.sallyport.services.db, user.id, app.clock.now())
+      await suspendPerson(app.sallyport.services, user.id, { userId: user.id }, app.clock.now())
       const fresh = app.browser()
       const refused = await app.signIn(fresh, 'suspended')
       assert.equal(refused.status, 403)

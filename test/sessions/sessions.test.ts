@@ -3,7 +3,7 @@ import crypto, { createHash } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { after, before, beforeEach, describe, it, mock } from 'node:test'
 import { sql } from 'kysely'
-import { suspendUser } from '../../src/accounts/users.ts'
+import { suspendPerson } from '../../src/sessions/revoke.ts'
 import { hashToken, isToken, randomToken } from '../../src/lib/secrets.ts'
 import type { Proof } from '../../src/providers/proof.ts'
 import { openSession, slideSession } from '../../src/sessions/sessions.ts'
@@ -429,7 +429,7 @@ describe('sessions', () => {
   it('SEED-62 a suspended account has no session from the next request on', async () => {
     await app.signIn(browser, 'suspended-later')
     const { user } = (await (await browser.api('/me')).json()) as { user: { id: string } }
-    await suspendUser(app.sallyport.services.db, user.id, app.clock.now())
+    await suspendPerson(app.sallyport.services, user.id, { userId: user.id }, app.clock.now())
     assert.equal(await status(browser), 401)
   })
 

@@ -1,0 +1,73 @@
+/** How long a node may answer from memory after a renewal began, in milliseconds (L). */
+export const leaseFor = 2_000
+/** The longest a node's statement about itself may take, in milliseconds (S). */
+export const statementFor = 500
+/** How often a node renews when nothing wakes it, in milliseconds. */
+export const renewEvery = 500
+/** How far two machines' clocks may run apart while a lease lasts, in milliseconds. */
+export const driftAllowed = 200
+/** How far this machine's two clocks may disagree before it must have been stopped, in milliseconds. */
+export const jumpAllowed = 100
+
+/** This machine's clocks, in milliseconds. Neither is ever compared with another machine's. */
+export interface LocalClocks {
+  /** Never goes back; may stand still while the machine is suspended. */
+  monotonic(): number
+  /** May be set; goes on while the machine is suspended. */
+  wall(): number
+}
+
+export const localClocks: LocalClocks = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+}
+
+/**
+ * The right to answer from memory, until L after the *beginning* of the statement that renewed it.
+ * Believed only while both clocks have moved alike since: a machine that was stopped has one that did not.
+ */
+export class Lease {
+  readonly #clocks: LocalClocks
+  #until = -Infinity
+  #skew = 0
+
+  constructor(clocks: LocalClocks = localClocks) {
+    this.#clocks = clocks
+  }
+
+  /** Sets the lease by the moment a renewal began, as `moment()` told it then. */
+  renew(began: Moment): void {
+    this.#until = began.monotonic + leaseFor
+    this.#skew = began.wall - began.monotonic
+  }
+
+  /** Gives the lease up. */
+  end(): void {
+    this.#until = -Infinity
+  }
+
+  /** Whether memory may be believed now. */
+  holds(): boolean {
+    const monotonic = this.#clocks.monotonic()
+    return (
+      monotonic < this.#until &&
+      Math.abs(this.#clocks.wall() - monotonic - this.#skew) <= jumpAllowed
+    )
+  }
+
+  /** Both clocks, now. */
+  moment(): Moment {
+    return { monotonic: this.#clocks.monotonic(), wall: this.#clocks.wall() }
+  }
+}
+
+/** A moment by both of this machine's clocks. */
+export interface Moment {
+  readonly monotonic: number
+  readonly wall: number
+}
+
+/** Whether more than L has passed since `began`, by either clock. */
+export function outlived(began: Moment, now: Moment): boolean {
+  return now.monotonic - began.monotonic > leaseFor || Math.abs(now.wall - began.wall) > leaseFor
+}

@@ -1,0 +1,186 @@
+import pg from 'pg'
+import type { Connection } from '../db/open.ts'
+import { newId } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import { Lease, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
+import { SessionMemory, type MemoryLimits } from './memory.ts'
+import type { Revocation, Target } from './revocations.ts'
+
+/** The channel that says "look now". Losing what is said there costs time, never truth. */
+export const revocationChannel = 'sallyport_revocations'
+
+/** What a node is made of. */
+export interface NodeOptions {
+  readonly database: Connection
+  readonly log: Log
+  readonly limits?: MemoryLimits
+  /** Whether to listen for nudges; without, only the timer renews. @default true */
+  readonly listen?: boolean
+  readonly lease?: Lease
+}
+
+/**
+ * One node among those that answer from memory: it registers, renews its lease, applies revocations and acknowledges
+ * what it has applied. See docs/coherence.md for the protocol and its argument.
+ *
+ * States: *unregistered* (no memory, no lease) → register → *registered* (may begin a renewal within L) → renew →
+ * *leased* (answers from memory until L after the renewal began) → renew → … More than L after the last
+ * statement that succeeded *began*, it is *unregistered* again. It has one connection of its own, so that a busy pool never costs a lease.
+ */
+export class Node {
+  readonly id: string = newId()
+  readonly memory: SessionMemory
+  readonly lease: Lease
+  readonly #options: NodeOptions
+  #client: pg.Client | undefined
+  /** When the last statement about this node that succeeded began; undefined: unregistered. */
+  #since: Moment | undefined
+  #acknowledged = -1
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #again = false
+  #stopped = false
+
+  constructor(options: NodeOptions) {
+    this.#options = options
+    this.memory = new SessionMemory(options.limits)
+    this.lease = options.lease ?? new Lease()
+  }
+
+  /** Registers, renews once, and goes on renewing. A database that is away is tried again until it answers. */
+  async start(): Promise<void> {
+    await this.renew()
+    this.#timer = setInterval(() => void this.renew(), renewEvery).unref()
+  }
+
+  /** Looks now. However many ask at once, one statement runs; who asks during it is owed another. */
+  renew(): Promise<void> {
+    this.#again = true
+    this.#running ??= this.#loop().finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
+  /** Gives the lease up and takes the node off the list, so that nobody waits for it. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#timer)
+    await this.#running
+    this.lease.end()
+    this.memory.clear(this.memory.position)
+    await this.#client?.query('delete from nodes where id = $1', [this.id]).catch(() => {})
+    await this.#disconnect()
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false
+      try {
+        const client = (this.#client ??= await this.#connect())
+        await this.#once(client)
+      } catch (err) {
+        this.#options.log.debug({ err, node: this.id }, 'a lease could not be renewed')
+        await this.#disconnect()
+      }
+    }
+  }
+
+  async #once(client: pg.Client): Promise<void> {
+    let began = this.lease.moment()
+    // Asked of the very moment at which the renewal begins: a registration that has grown old meanwhile is no right.
+    while (!this.#since || outlived(this.#since, began)) {
+      await this.#register(client)
+      began = this.lease.moment()
+    }
+    const revocations = await this.#read(client)
+    if (!revocations) {
+      // Somebody took us off the list: what we remember may be older than what they have not waited for.
+      this.#since = undefined
+      this.#again = true
+      return this.#forget(this.memory.position)
+    }
+    this.memory.apply(revocations)
+    this.#since = began
+    this.lease.renew(began)
+    await this.#acknowledge(client)
+  }
+
+  /** Forgets first, registers second: between the two there is nothing that could be stale. */
+  async #register(client: pg.Client): Promise<void> {
+    this.#forget(this.memory.position)
+    const began = this.lease.moment()
+    const { rows } = await client.query<{ position: string }>(
+      `insert into nodes (id, at, position) select $1, clock_timestamp(), id from revocation_head
+       on conflict (id) do update set at = excluded.at, position = excluded.position returning position`,
+      [this.id],
+    )
+    this.#forget(Number(rows[0]!.position))
+    this.#acknowledged = this.memory.position
+    this.#since = began
+  }
+
+  /** What happened since our position, telling the database that we are here; undefined when it does not know us. */
+  async #read(client: pg.Client): Promise<readonly Revocation[] | undefined> {
+    const { rows } = await client.query<{
+      known: boolean
+      id: string | null
+      kind: Target['kind']
+      target: string | null
+    }>(
+      `with renewed as (update nodes set at = clock_timestamp() where id = $1 returning true)
+       select exists (select from renewed) as known, r.id, r.kind, r.target
+       from (values (1)) as always left join revocations r on r.id > $2 order by r.id`,
+      [this.id, this.memory.position],
+    )
+    if (!rows[0]?.known) return undefined
+    return rows
+      .filter(({ id }) => id !== null)
+      .map(({ id, kind, target }) => ({
+        position: Number(id),
+        target: { kind, id: target } as Target,
+      }))
+  }
+
+  /** Says how far we have *applied*, in a statement of its own: a position that is merely read promises nothing. */
+  async #acknowledge(client: pg.Client): Promise<void> {
+    const { position } = this.memory
+    if (position === this.#acknowledged) return
+    await client.query('update nodes set position = $2 where id = $1', [this.id, position])
+    this.#acknowledged = position
+  }
+
+  #forget(position: number): void {
+    this.lease.end()
+    this.memory.clear(position)
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { database, listen = true } = this.#options
+    const where = typeof database === 'string' ? { connectionString: database } : database
+    const client = new pg.Client({
+      ...where,
+      application_name: 'sallyport-node',
+      connectionTimeoutMillis: statementFor * 4,
+      statement_timeout: statementFor,
+      query_timeout: statementFor,
+      keepAlive: true,
+    })
+    client.on('error', () => {})
+    client.on('notification', () => void this.renew())
+    client.on('end', () => {
+      if (this.#client === client) this.#client = undefined
+    })
+    await client.connect()
+    if (listen) await client.query(`listen ${revocationChannel}`)
+    return client
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    // A connection that is cut half open never answers a goodbye.
+    ;(
+      client as unknown as { connection?: { stream?: { destroy(): void } } }
+    )?.connection?.stream?.destroy()
+    await client?.end().catch(() => {})
+  }
+}

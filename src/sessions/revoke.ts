@@ -1,0 +1,147 @@
+import { recordEvent } from '../accounts/audit.ts'
+import { setConnectionState, type ConnectionState } from '../accounts/connections.ts'
+import { suspendUser } from '../accounts/users.ts'
+import type { Db } from '../db/open.ts'
+import type { Node } from './node.ts'
+import { announce, type Target } from './revocations.ts'
+import { settle } from './settle.ts'
+
+/** What revoking takes: the truth, and the node that answers here. */
+export interface Revoking {
+  readonly db: Db
+  readonly node: Node
+}
+
+/** Why a session was ended by somebody's act. */
+export type RevocationReason = 'logout' | 'revoked_by_owner' | 'orphaned' | 'suspended'
+
+/** Whose act it was, for the audit. */
+export interface Actor {
+  readonly userId: string
+  readonly requestId?: string | undefined
+}
+
+/**
+ * Carries out a change and everything that must die of it. When this returns, no node answers from before the change.
+ * @param change makes the change in the transaction it is given, and names what rests on it
+ */
+export async function revoke<T>(
+  { db, node }: Revoking,
+  change: (tx: Db) => Promise<{ result: T; targets: readonly Target[] }>,
+  now: Date,
+): Promise<T> {
+  const { result, position } = await db.transaction().execute(async (tx) => {
+    const { result, targets } = await change(tx)
+    return { result, position: await announce(tx, targets, now) }
+  })
+  await settle(db, node, position)
+  return result
+}
+
+/** Ends one session of a person. Answers whether there was one to end. */
+export async function revokeSession(
+  revoking: Revoking,
+  target: { readonly id: string; readonly userId: string },
+  reason: RevocationReason,
+  actor: Actor,
+  now: Date,
+): Promise<boolean> {
+  const ended = await endSessions(
+    revoking,
+    { userId: target.userId, only: target.id, reason, actor },
+    now,
+  )
+  return ended > 0
+}
+
+/** Ends a person's sessions, all of them or all but one. Answers how many. */
+export function revokeSessionsOf(
+  revoking: Revoking,
+  userId: string,
+  { except, reason, actor }: { except?: string; reason: RevocationReason; actor: Actor },
+  now: Date,
+): Promise<number> {
+  return endSessions(revoking, { userId, except, reason, actor }, now)
+}
+
+/** Suspends a person and ends their sessions. */
+export function suspendPerson(
+  revoking: Revoking,
+  userId: string,
+  actor: Actor,
+  now: Date,
+): Promise<void> {
+  return revoke(
+    revoking,
+    async (tx) => {
+      await suspendUser(tx, userId, now)
+      await markEnded(tx, { userId, reason: 'suspended', actor }, now)
+      return { result: undefined, targets: [{ kind: 'user', id: userId }] }
+    },
+    now,
+  )
+}
+
+/** Moves a connection to another state; what rests on it is judged anew everywhere. */
+export function changeConnectionState(
+  revoking: Revoking,
+  id: string,
+  state: ConnectionState,
+  now: Date,
+): Promise<void> {
+  return revoke(
+    revoking,
+    async (tx) => {
+      await setConnectionState(tx, id, state)
+      return { result: undefined, targets: [{ kind: 'connection', id }] }
+    },
+    now,
+  )
+}
+
+interface Ending {
+  readonly userId: string
+  readonly only?: string | undefined
+  readonly except?: string | undefined
+  readonly reason: RevocationReason
+  readonly actor: Actor
+}
+
+function endSessions(revoking: Revoking, ending: Ending, now: Date): Promise<number> {
+  return revoke(
+    revoking,
+    async (tx) => {
+      const ended = await markEnded(tx, ending, now)
+      return {
+        result: ended.length,
+        targets: ended.map((id) => ({ kind: 'session', id }) as const),
+      }
+    },
+    now,
+  )
+}
+
+async function markEnded(
+  tx: Db,
+  { userId, only, except, reason, actor }: Ending,
+  now: Date,
+): Promise<readonly string[]> {
+  let query = tx
+    .updateTable('sessions')
+    .set({ revoked_at: now, revoked_reason: reason })
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+  if (only) query = query.where('id', '=', only)
+  if (except) query = query.where('id', '<>', except)
+  const ended = await query.returning('id').execute()
+  for (const { id } of ended) {
+    const event = {
+      actorId: actor.userId,
+      target: id,
+      data: { reason },
+      requestId: actor.requestId,
+    }
+    await recordEvent(tx, { action: 'session.revoked', ...event }, now)
+  }
+  return ended.map(({ id }) => id)
+}
