@@ -12,6 +12,8 @@ export interface Results {
     readonly system: string
     readonly node: string
     readonly postgres: string
+    /** The load average of the minute before the run: cores that something else was keeping busy. */
+    readonly busyBefore: number
   }
   readonly figures: readonly Figure[]
 }
@@ -29,7 +31,7 @@ export function inWords(target: FigureKind['target']): string {
 
 /** Prints the figures as a table with units, each beside its target, and what is to be said about them. */
 export function printResults({ date, effort, machine, figures }: Results): void {
-  const { processor, cores, node, postgres } = machine
+  const { processor, cores, node, postgres, busyBefore } = machine
   const rows = figures.map(({ what, value, unit, target, reached }) => [
     what,
     readable(value),
@@ -50,6 +52,8 @@ Server, PostgreSQL and load share these cores. ${effort === 'quick' ? 'A quick r
     console.log(cells.join('  ').trimEnd())
   }
   const notes = new Set(figures.flatMap(({ note }) => note ?? []))
+  if (busyBefore > cores / 4)
+    notes.add(`Something else kept ${busyBefore} cores busy before: the true figures are better.`)
   console.log(['', ...notes, `Not measured yet: ${unmeasured.join('; ')}.`].join('\n'))
 }
 

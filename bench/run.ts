@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus, platform, release, totalmem } from 'node:os'
+import { cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drawChart } from './chart.ts'
@@ -48,6 +48,7 @@ Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).jo
 }
 
 async function measure(how: 'full' | 'quick'): Promise<Results> {
+  const [busyBefore = 0] = loadavg()
   const progress = createProgress(names.length)
   progress.tell('starting the servers')
   await using stage = await setStage(efforts[how])
@@ -60,12 +61,15 @@ async function measure(how: 'full' | 'quick'): Promise<Results> {
   return {
     date: new Date().toISOString(),
     effort: how,
-    machine: machine(stage.sallyport.ready.postgres),
+    machine: {
+      ...machine(stage.sallyport.ready.postgres),
+      busyBefore: Number(busyBefore.toFixed(1)),
+    },
     figures: describeFigures(Object.assign({}, ...figures)),
   }
 }
 
-function machine(postgres: string): Results['machine'] {
+function machine(postgres: string): Omit<Results['machine'], 'busyBefore'> {
   return {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,

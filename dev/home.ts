@@ -35,8 +35,8 @@ export function homeRoute({
           <section aria-labelledby="provider">
             <h2 id="provider">Their identity provider</h2>
             <p>
-              <a href="${issuer}">${issuer}</a> stands in for Acme’s own. It is a separate program
-              that Sallyport knows by OpenID Connect only. Suspend and restore people there.
+              <a href="${issuer}">${issuer}</a> stands in for Acme’s own. Sallyport knows it by
+              OpenID Connect only. Suspend and restore people there.
             </p>
           </section>
           <section aria-labelledby="next">
@@ -50,7 +50,7 @@ export function homeRoute({
 function begin(name: string | undefined): Html {
   return name === undefined
     ? html`<h2 id="begin">Begin here</h2>
-        <p>Sign in as Alice or Bob. You go to Acme’s identity provider and come back.</p>
+        <p>You go to Acme’s identity provider, choose a person, and come back.</p>
         <p><a class="button primary" href="/login">Sign in</a></p>`
     : html`<h2 id="begin">You are signed in as <bdi>${name}</bdi></h2>
         <p>Your account shows your organizations and every browser you are signed in with.</p>
@@ -58,15 +58,14 @@ function begin(name: string | undefined): Html {
 }
 
 function personRow({ name, email, role, suspended }: DevelopmentPerson): Html {
-  const account = role === 'owner' ? 'has an account already' : 'gets one by signing in'
+  const account = role === 'owner' ? 'Has an account already' : 'Gets an account by signing in'
   return html`<li>
     <div>
       <strong>${name}</strong> <span class="mark">${role}</span>
+      ${suspended ? html`<span class="mark danger">suspended</span>` : ''}
       <p class="quiet">${email}</p>
     </div>
-    <span class="quiet">
-      ${suspended ? html`<span class="mark danger">suspended</span> the provider refuses` : account}
-    </span>
+    <span class="quiet">${suspended ? 'The provider refuses them' : account}</span>
   </li>`
 }
 

@@ -354,22 +354,28 @@ async function start(program: ProxyProgram): Promise<Proxied & { stop(): Promise
   const exited = once(child, 'exit')
   let said = ''
   child.stderr.on('data', (chunk) => (said += String(chunk)))
-  await untilListening(port, () => {
-    if (child.exitCode !== null) throw new Error(`${program.name} did not start:\n${said}`)
-  })
+  async function stop(): Promise<void> {
+    child.kill('SIGTERM')
+    await exited
+    await stopServer(server, 0)
+    await stopServer(application, 0)
+    await app.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await untilListening(port, () => {
+      if (child.exitCode !== null) throw new Error(`${program.name} did not start:\n${said}`)
+    })
+  } catch (error) {
+    await stop()
+    throw error
+  }
   return {
     app,
     port,
     browser: () => new Browser(origin, sendOverHttp),
     stopSallyport: () => stopServer(server, 0),
-    async stop() {
-      child.kill('SIGTERM')
-      await exited
-      await stopServer(server, 0)
-      await stopServer(application, 0)
-      await app.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+    stop,
   }
 }
 

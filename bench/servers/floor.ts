@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { listen } from '../../src/http/server.ts'
 import { work } from '../process.ts'
@@ -7,8 +7,8 @@ import { work } from '../process.ts'
 const known = new Map<string, boolean>()
 
 const server = createServer((request, response) => {
-  const hash = createHash('sha256').update(request.headers.cookie!).digest('base64url')
-  response.statusCode = known.has(hash) ? 204 : 401
+  const key = hash('sha256', request.headers.cookie!, 'binary')
+  response.statusCode = known.has(key) ? 204 : 401
   response.end()
 })
 
@@ -16,8 +16,7 @@ const port = await listen(server, { host: '127.0.0.1', port: 0 })
 
 const jobs = {
   know(cookies: readonly string[]) {
-    for (const cookie of cookies)
-      known.set(createHash('sha256').update(cookie).digest('base64url'), true)
+    for (const cookie of cookies) known.set(hash('sha256', cookie, 'binary'), true)
   },
 }
 

@@ -2,7 +2,7 @@ import { recordEvent } from '../accounts/audit.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { loginUrl } from '../http/handler.ts'
-import { admit } from '../sessions/decide.ts'
+import { admit } from '../sessions/access.ts'
 import type { StoredSession } from '../sessions/lookup.ts'
 
 /** Every identity header there is, and where its value comes from. All are set every time, empty when there is none. */

@@ -3,7 +3,7 @@ import type { Egress } from '../lib/egress.ts'
 import type { AppError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secrets.ts'
 import type { Asker, SessionServices } from '../sessions/authenticate.ts'
-import type { Access } from '../sessions/decide.ts'
+import type { Access } from '../sessions/access.ts'
 import type { LoginServices } from '../flows/login.ts'
 
 /** Everything an endpoint may need; wired by hand in `app.ts`. */

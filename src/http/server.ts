@@ -72,7 +72,8 @@ export function createHttpServer(answer: Answer, changed: Partial<Limits> = {}):
       headersTimeout: now.headersTime,
       requestTimeout: now.requestTime,
       connectionsCheckingInterval: now.checkEvery,
-      keepAliveTimeout: 5_000,
+      // Longer than proxies keep theirs: whoever closes first may close on a request under way.
+      keepAliveTimeout: 65_000,
       // Refused below, with a page.
       requireHostHeader: false,
     },

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import { authenticate } from '../sessions/authenticate.ts'
-import { admit, type Outcome } from '../sessions/decide.ts'
+import { admit } from '../sessions/access.ts'
+import type { Outcome } from '../sessions/decide.ts'
 import type { Membership, Person } from '../sessions/lookup.ts'
 import { callerOf } from './caller.ts'
 import type { Services } from './exchange.ts'

@@ -3,9 +3,10 @@ import { recordEvent, type AuditAction } from '../accounts/audit.ts'
 import { isUnavailable, type Db } from '../db/open.ts'
 import { hours, later, type Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { hashToken, sameBytes } from '../lib/secrets.ts'
+import { hashToken } from '../lib/secrets.ts'
 import { readCookie, type CookieNames, type CookieRead } from './cookies.ts'
-import { decide, type RichState, type Verdict } from './decide.ts'
+import { decide, type Verdict } from './decide.ts'
+import type { RichState } from './state.ts'
 import { findByToken, type FoundSession } from './find.ts'
 import { findBrowserHint, judgeSession, type StoredSession } from './lookup.ts'
 import type { Node } from './node.ts'
@@ -63,15 +64,17 @@ export async function authenticate(
   const browserCookie = readCookie(cookieHeader, services.cookies, 'browser')
   const browser = browserCookie.state === 'present' ? browserCookie.value : null
   try {
-    const found =
+    const finding =
       sessionCookie.state === 'present'
-        ? await findByToken(services, sessionCookie.value, options.authoritative ?? false)
+        ? findByToken(services, sessionCookie.value, options.authoritative ?? false)
         : undefined
+    // No turn of the event loop for what memory answers at once.
+    const found = finding instanceof Promise ? await finding : finding
     const session = found?.session
     const now = services.clock.now()
     const judged = judge(sessionCookie, session, now)
     const wantHint = (options.hint ?? false) && !isLive(judged)
-    const hint = await readHint(services, browserCookie, session, wantHint)
+    const hint = wantHint ? await readHint(services.db, browserCookie) : plainHint(browserCookie)
     const registration = session?.account ?? 'unknown'
     const asker = toAsker(
       { session: judged, registration, hint, event: 'request' },
@@ -80,7 +83,12 @@ export async function authenticate(
     )
     if (asker.verdict.session === 'touch' && session!.lastSeenAt <= later(now, -slideEvery))
       await slide(services, found!, now)
-    await tellAll(services, asker, sessionCookie, session, options.requestId)
+    const lostHint = hint === 'absent' && judged === 'user-current' && session?.browserHash !== null
+    if (asker.verdict.audit || lostHint)
+      await tellAll(services, asker, sessionCookie, session, {
+        lostHint,
+        requestId: options.requestId,
+      })
     return asker
   } catch (error) {
     if (!isUnavailable(error)) throw error
@@ -101,14 +109,26 @@ const storeDown: RichState = {
 }
 
 function toAsker(
-  state: RichState,
+  found: RichState,
   session: StoredSession | undefined,
   browser: string | null,
 ): Asker {
-  const verdict = decide(state)
-  const acting =
-    verdict.standing === 'user' || verdict.standing === 'guest' || verdict.standing === 'lapsed'
+  const { state, verdict } = decideOnce(found)
+  const acting = verdict.standing !== 'nobody' && verdict.standing !== 'unavailable'
   return { state, verdict, session: acting && session ? session : null, browser }
+}
+
+type Decided = Pick<Asker, 'state' | 'verdict'>
+const decided = new Map<string, Decided>()
+
+/** There are some hundred states of an ordinary request: each is decided once and remembered. */
+function decideOnce(state: RichState): Decided {
+  const key = `${state.session} ${state.registration} ${state.hint}`
+  const known = decided.get(key)
+  if (known) return known
+  const fresh = { state, verdict: decide(state) }
+  decided.set(key, fresh)
+  return fresh
 }
 
 function judge(
@@ -125,19 +145,15 @@ function isLive(session: RichState['session']): boolean {
   return ['guest', 'user-lapsed', 'user-current', 'locked'].includes(session)
 }
 
-async function readHint(
-  { db }: SessionServices,
-  cookie: CookieRead,
-  session: StoredSession | undefined,
-  ask: boolean,
-): Promise<RichState['hint']> {
-  if (cookie.state === 'absent') return 'absent'
-  if (cookie.state !== 'present') return 'bad'
-  const hash = hashToken(cookie.value)
-  if (session?.browserHash && sameBytes(session.browserHash, hash)) return 'same-user'
-  if (!ask) return 'anonymous'
-  const found = await findBrowserHint(db, hash)
+/** What the browser cookie suggests; whose it is matters only where somebody without a session will read it. */
+async function readHint(db: Db, cookie: CookieRead): Promise<RichState['hint']> {
+  if (cookie.state !== 'present') return plainHint(cookie)
+  const found = await findBrowserHint(db, hashToken(cookie.value))
   return found ? (found.gone ? 'deleted-user' : 'other-user') : 'anonymous'
+}
+
+function plainHint({ state }: CookieRead): RichState['hint'] {
+  return state === 'absent' ? 'absent' : state === 'present' ? 'anonymous' : 'bad'
 }
 
 /** Moves the session's idle end on, in the database and in memory. */
@@ -152,17 +168,14 @@ async function slide(
   else node.memory.forget(key)
 }
 
-/** Writes what the verdict has to tell, and ends the sessions of an account that is gone. */
+/** Writes what there is to tell, and ends the sessions of an account that is gone. */
 async function tellAll(
   services: SessionServices,
   { state, verdict }: Asker,
   cookie: CookieRead,
   session: StoredSession | undefined,
-  requestId: string | undefined,
+  { lostHint, requestId }: { lostHint: boolean; requestId: string | undefined },
 ): Promise<void> {
-  const lostHint =
-    state.session === 'user-current' && state.hint === 'absent' && session?.browserHash
-  if (!verdict.audit && !lostHint) return
   const now = services.clock.now()
   if (session && verdict.session === 'revoke_account') {
     const actor = { userId: session.person.id, requestId }

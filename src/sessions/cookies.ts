@@ -42,11 +42,23 @@ export function readCookie(
   return isToken(value, tokenBytes[which]) ? { state: 'present', value } : { state: 'malformed' }
 }
 
+/** The values under a name; a scan, because this runs on every request. */
 function valuesOf(header: string | null, name: string): string[] {
-  if (!header) return []
-  const start = `${name}=`
-  const pairs = header.split(';').map((pair) => pair.trim())
-  return pairs.filter((pair) => pair.startsWith(start)).map((pair) => pair.slice(start.length))
+  const values: string[] = []
+  if (!header) return values
+  for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + 1)) {
+    const equals = at + name.length
+    if (header[equals] !== '=' || !beginsPair(header, at)) continue
+    const end = header.indexOf(';', equals)
+    values.push(header.slice(equals + 1, end === -1 ? undefined : end).trim())
+  }
+  return values
+}
+
+function beginsPair(header: string, at: number): boolean {
+  let before = at - 1
+  while (header[before] === ' ' || header[before] === '\t') before--
+  return before < 0 || header[before] === ';'
 }
 
 /** A `Set-Cookie` for one of ours. Without `maxAge` (seconds) it ends with the browser. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Role } from '../accounts/organizations.ts'
 import type { Db } from '../db/open.ts'
-import type { RichState } from './decide.ts'
+import type { RichState } from './state.ts'
 
 /** An organization that the session has a proof for, and the person's role there now. */
 export interface Membership {
@@ -106,7 +106,9 @@ function toSession(row: Row): StoredSession {
 /** What a stored session is worth at `now`. A user session that proves nothing any more is over. */
 export function judgeSession(session: StoredSession, now: Date): RichState['session'] {
   if (session.revoked) return 'revoked'
-  if (session.idleEndsAt <= now || session.absoluteEndsAt <= now) return 'expired'
+  const time = now.getTime()
+  if (session.idleEndsAt.getTime() <= time || session.absoluteEndsAt.getTime() <= time)
+    return 'expired'
   if (session.kind === 'guest') return 'guest'
   return session.organizations.length > 0 ? 'user-current' : 'revoked'
 }

@@ -81,9 +81,9 @@ function sessionRow(
 
 function endOthers(count: number): Html {
   if (count < 1) return html`<p class="quiet">You are signed in nowhere else.</p>`
-  const others = count === 1 ? 'the other session' : `the ${count} other sessions`
   return html`<p class="quiet" id="others">
-      Or end ${others} in one go. This browser stays signed in.
+      Or end all others: ${count === 1 ? '1 session' : `${count} sessions`}. This browser stays
+      signed in.
     </p>
     ${buttonForm('/account/sessions/end-others', 'End all other sessions', { look: 'danger', describedBy: 'others' })}`
 }

@@ -16,46 +16,55 @@ export interface Site {
   readonly origin: string
   readonly provider: DevelopmentProvider
   readonly connectionId: string
-  /** How far Sallyport's clock is ahead, in milliseconds. The provider's and the browser's are not. */
-  ahead: number
+  /** How far Sallyport's clock is ahead, in milliseconds; the provider's and the browser's stay. */
+  readonly clock: { ahead: number }
   close(): Promise<void>
 }
 
 /** Starts a site on free ports. Its certificate, with `https`, is one that nobody trusts. */
 export async function startSite({ https = false } = {}): Promise<Site> {
+  const closers: (() => Promise<void>)[] = []
+  const close = async () => {
+    for (const stop of closers.splice(0).reverse()) await stop()
+  }
+  try {
+    return await start(https, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function start(
+  https: boolean,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<Site> {
   let answer: RequestListener = () => {}
   const server = https ? createTlsServer(selfSigned('localhost')) : createServer()
   server.on('request', (request, response) => answer(request, response))
-  const port = await listen(server as Server, { host: '127.0.0.1', port: 0 })
+  const port = await listen(server, { host: '127.0.0.1', port: 0 })
   const config = readConfig({
     NODE_ENV: 'test',
     SALLYPORT_URL: `${https ? 'https' : 'http'}://localhost:${port}`,
     SALLYPORT_KEYS: newSealingKey(),
   })
   const { origin } = config.url
+  const clock = { ahead: 0, now: () => new Date(Date.now() + clock.ahead) }
   const database = await createTestDatabase()
+  closers.push(database.drop)
   const provider = await startDevelopmentProvider({ redirectUris: [] })
+  closers.push(provider.close)
   const sallyport = await createSallyport({
     config,
-    clock: { now: () => new Date(Date.now() + site.ahead) },
+    clock,
     database: database.connection,
     log: createLog('error'),
     routes: [homeRoute(provider)],
   })
+  closers.push(sallyport.close, () => stopServer(server, 100))
   const connectionId = await seed(sallyport.services, provider)
   provider.addRedirectUri(redirectUriOf(origin, connectionId))
   answer = toListener(sallyport.fetch)
-  const site: Site = {
-    origin,
-    provider,
-    connectionId,
-    ahead: 0,
-    async close() {
-      await stopServer(server as Server, 100)
-      await sallyport.close()
-      await provider.close()
-      await database.drop()
-    },
-  }
-  return site
+  return { origin, provider, connectionId, clock, close }
 }

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  admit,
-  decide,
-  decisions,
-  project,
-  type Facts,
-  type Outcome,
-  type RichState,
-} from '../../src/sessions/decide.ts'
+import { admit } from '../../src/sessions/access.ts'
+import { decide, decisions, type Outcome } from '../../src/sessions/decide.ts'
+import { project, type Facts, type RichState } from '../../src/sessions/state.ts'
 
 const sessions: RichState['session'][] = [
   'absent',

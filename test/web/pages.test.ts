@@ -211,7 +211,7 @@ describe('what pages say', () => {
     assert.ok(html.includes(`<time datetime="${now.toISOString()}">`))
     assert.match(text, /Signed in on 2 Jun 2026, \d\d:\d\d UTC/)
     assert.equal(html.match(/action="\/account\/sessions\/[0-9a-f-]{36}\/end"/g)?.length, 2)
-    assert.match(text, /end the other session in one go/)
+    assert.match(text, /Or end all others: 1 session\. This browser stays signed in\./)
   })
 
   it('the account page offers to end other sessions only when there are some', async () => {

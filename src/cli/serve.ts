@@ -1,0 +1,45 @@
+import { createSallyport, type Sallyport } from '../app.ts'
+import { createHttpServer, listen, stopServer } from '../http/server.ts'
+import { readConfig, type Config } from '../lib/config.ts'
+
+/** Runs the server until it is told to stop. */
+export async function serve(): Promise<void> {
+  const config = readConfig(process.env)
+  const sallyport = await createSallyport({ config })
+  try {
+    await serveUntilStopped(sallyport, config, (port) =>
+      sallyport.services.log.info(
+        { host: config.host, port, url: config.url.origin },
+        'Sallyport is ready',
+      ),
+    )
+  } finally {
+    await sallyport.close()
+  }
+}
+
+/** Listens, says so through `ready`, and settles when everything is answered after SIGINT or SIGTERM. */
+export async function serveUntilStopped(
+  { fetch }: Pick<Sallyport, 'fetch'>,
+  at: Pick<Config, 'host' | 'port'>,
+  ready: (port: number) => void,
+): Promise<void> {
+  const server = createHttpServer(fetch)
+  const stopped = untilStopped()
+  ready(await listen(server, at))
+  await stopped
+  await stopServer(server)
+}
+
+const signals = ['SIGINT', 'SIGTERM'] as const
+
+/** Settles at the first signal to stop; the next one ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      for (const signal of signals) process.off(signal, stop)
+      resolve()
+    }
+    for (const signal of signals) process.on(signal, stop)
+  })
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { days, followClock, hours, later, minutes, seconds } from '../../src/lib/clock.ts'
+import { startTestApp } from '../_app.ts'
+
+/** Another machine's clock, which stands still until it is set. */
+function theirs(start = '2026-06-01T12:00:00Z') {
+  const clock = { time: new Date(start), read: async () => clock.time }
+  return clock
+}
+
+/** How far apart two times are, in milliseconds. */
+function apart(a: Date, b: Date): number {
+  return Math.abs(a.getTime() - b.getTime())
+}
+
+suite('a clock that follows the database', () => {
+  test('tells the database’s time, whatever this machine believes', async () => {
+    const database = theirs()
+    const clock = await followClock(database.read)
+    assert.ok(apart(clock.now(), database.time) < 1000)
+  })
+
+  test('CLK-01 steps of this machine’s clock move nothing: an hour, 400 days, back to 1970', async (t) => {
+    const database = theirs()
+    const clock = await followClock(database.read)
+    for (const wall of [hours(1), -hours(1), days(400), -Date.now()]) {
+      const before = clock.now()
+      t.mock.timers.enable({ apis: ['Date'], now: Math.max(0, Date.now() + wall) })
+      const after = clock.now()
+      t.mock.timers.reset()
+      assert.ok(after >= before && apart(after, before) < 1000, `${wall} ms`)
+    }
+  })
+
+  test('goes on with the monotonic clock between readings', async (t) => {
+    const database = theirs()
+    let monotonic = 5_000
+    t.mock.method(performance, 'now', () => monotonic)
+    const clock = await followClock(database.read)
+    assert.deepEqual(clock.now(), database.time)
+    monotonic += seconds(90)
+    assert.deepEqual(clock.now(), later(database.time, seconds(90)))
+  })
+
+  test('takes the database’s time at every reading, forwards and back', async () => {
+    const database = theirs()
+    const clock = await followClock(database.read)
+    for (const moved of ['2026-06-01T12:01:30Z', '2026-06-01T11:59:00Z']) {
+      database.time = new Date(moved)
+      await clock.sync()
+      assert.ok(apart(clock.now(), database.time) < 1000)
+    }
+  })
+
+  test('a reading that took long is placed in its middle', async (t) => {
+    const database = theirs()
+    let monotonic = 0
+    t.mock.method(performance, 'now', () => monotonic)
+    const read = async () => {
+      monotonic += 400
+      return database.time
+    }
+    const clock = await followClock(read)
+    assert.deepEqual(clock.now(), later(database.time, 200))
+  })
+
+  test('a reading that fails changes nothing', async () => {
+    const database = theirs()
+    const clock = await followClock(database.read)
+    database.read = () => Promise.reject(new Error('away'))
+    const failing = await followClock(async () => database.time)
+    await assert.rejects(followClock(database.read), /away/)
+    assert.ok(apart(failing.now(), clock.now()) < 1000)
+  })
+})
+
+test('units are milliseconds', () => {
+  assert.deepEqual([seconds(2), minutes(2), hours(2), days(2)], [2e3, 12e4, 72e5, 1728e5])
+})
+
+test('S2-01 the clock, the database and the provider are arguments: no test waits or needs a real provider', async () => {
+  await using app = await startTestApp()
+  const browser = app.browser()
+  await app.signIn(browser, 'alice')
+  assert.equal((await browser.api('/me')).status, 200)
+  app.clock.advance(minutes(61))
+  assert.equal((await browser.api('/me')).status, 401)
+  assert.deepEqual(app.provider.completed, ['alice'])
+})
