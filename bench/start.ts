@@ -12,11 +12,13 @@ import { inRounds, type Effort, type Tell } from './rounds.ts'
 export async function measureStart(effort: Effort, tell: Tell): Promise<Figures> {
   return inRounds({ ...effort, seconds: 0 }, async (_seconds, round) => {
     const data = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
+    // The same for both: a data folder's people belong to the provider at that port.
+    const port = await freePorts()
     try {
       tell(`first start, ${round}`)
-      const first = await timeStart(join(data, 'data'))
+      const first = await timeStart(join(data, 'data'), port)
       tell(`later start, ${round}`)
-      const again = await timeStart(join(data, 'data'))
+      const again = await timeStart(join(data, 'data'), port)
       tell(`memory, ${round}`)
       await using server = await startProcess('servers/sallyport.ts', [
         'http://127.0.0.1:1',
@@ -34,21 +36,27 @@ const root = new URL('..', import.meta.url)
 const patience = 30_000
 
 /** Milliseconds from `npm start` to a page. Everything it started has ended when this answers. */
-async function timeStart(data: string): Promise<number> {
-  const port = await freePorts()
+async function timeStart(data: string, port: number): Promise<number> {
   const began = performance.now()
   // A process group of its own: npm, its shell and the server are stopped together.
   const npm = spawn('npm', ['start'], {
     cwd: root,
-    env: { ...process.env, PORT: String(port), SALLYPORT_DATA: data, LOG_LEVEL: 'warn' },
-    stdio: 'ignore',
+    env: {
+      ...process.env,
+      npm_config_loglevel: 'error',
+      PORT: String(port),
+      SALLYPORT_DATA: data,
+      LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 'ignore', 'inherit'],
     detached: true,
   })
   const stop = () => signal(npm.pid!, 'SIGTERM')
   process.once('exit', stop)
   try {
     while (!(await answers(port))) {
-      if (performance.now() - began > patience) throw new Error('npm start shows no page.')
+      if (npm.exitCode !== null || performance.now() - began > patience)
+        throw new Error('npm start shows no page.')
       await pause(5)
     }
     return performance.now() - began

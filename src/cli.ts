@@ -3,7 +3,7 @@ import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
 import { serve } from './cli/serve.ts'
-import { newSealingKey } from './lib/config.ts'
+import { newSealingKey, type Environment } from './lib/config.ts'
 import { nearest } from './lib/spelling.ts'
 
 /** Every command there is. The help text is made from this table. */
@@ -45,10 +45,13 @@ export const commands: Readonly<Record<string, Command>> = {
 }
 
 /**
- * Runs one command line. Faults that an operator can mend are told in a sentence on standard error, without a stack.
+ * Runs one command line. Its settings come from `env`. Faults that an operator can mend are told in a sentence on standard error, without a stack.
  * @returns the exit code: 0, 1 for a failure, 2 for wrong arguments
  */
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(
+  args: readonly string[],
+  env: Environment = process.env,
+): Promise<number> {
   const [name = 'help', ...rest] = args
   try {
     if (['help', '--help', '-h'].includes(name)) {
@@ -57,7 +60,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     const command = find(name)
     const values = parse(command, rest)
-    if (values) await command.run(values)
+    if (values) await command.run(values, env)
     else console.log(helpOn([command]))
     return 0
   } catch (error) {

@@ -16,7 +16,7 @@ export interface TestConnection {
 }
 
 const template = 'sallyport_template'
-const variable = 'SALLYPORT_TEST_POSTGRES'
+const variable = 'TEST_POSTGRES'
 // Throw-away data: durability would only cost time.
 const settings = {
   fsync: 'off',

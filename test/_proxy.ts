@@ -60,24 +60,24 @@ export interface Proxied {
 const secret = 'the-shared-secret-of-a-proxy-in-tests'
 const forged = 'forged-by-the-client'
 
-/**
- * What every proxy configuration that ships must do, against the real program.
- * @param more tests of this program alone
- */
-export function describeProxy(
-  program: ProxyProgram,
-  more?: (proxied: () => Proxied) => void,
-): void {
-  const [command, ...args] = program.probe
+/** Why a program's tests are skipped: a sentence with the line that installs it, or false when it is there. */
+export function whyMissing({
+  name,
+  install,
+  probe: [command, ...args],
+}: ProxyProgram): string | false {
   const missing = spawnSync(command, args).status !== 0
-  const skip =
-    missing && `${program.name} is not installed here; install it with: ${program.install}`
+  return missing && `${name} is not installed here; install it with: ${install}`
+}
+
+/** What every proxy configuration that ships must do, against the real program. */
+export function describeProxy(program: ProxyProgram): void {
+  const skip = whyMissing(program)
   describe(program.name, { skip }, () => {
     let proxied: Proxied & { stop(): Promise<void> }
     before(async () => (proxied = await start(program)))
     after(() => proxied?.stop())
     common(() => proxied)
-    more?.(() => proxied)
   })
 }
 
@@ -248,7 +248,7 @@ function common(proxied: () => Proxied): void {
     '/a;b',
     '/account/..;/admin',
   ]) {
-    test(`FWD-03 the ambiguous path ${path} never reaches the application`, async () => {
+    test(`the ambiguous path ${path} never reaches the application`, async () => {
       const answer = await raw(proxied().port, { browser: await signedIn(), path })
       assert.ok([400, 403, 404].includes(answer.status), `${answer.status}`)
     })
@@ -345,27 +345,16 @@ async function start(program: ProxyProgram): Promise<Proxied & { stop(): Promise
     application: `127.0.0.1:${applicationPort}`,
     secret,
   }
-  const { command, args, env } = await program.command(places)
-  const child = spawn(command, args, {
-    cwd: folder,
-    env: { ...process.env, ...env, HOME: folder },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const exited = once(child, 'exit')
-  let said = ''
-  child.stderr.on('data', (chunk) => (said += String(chunk)))
+  let running: Running | undefined
   async function stop(): Promise<void> {
-    child.kill('SIGTERM')
-    await exited
+    await running?.stop()
     await stopServer(server, 0)
     await stopServer(application, 0)
     await app.close()
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await untilListening(port, () => {
-      if (child.exitCode !== null) throw new Error(`${program.name} did not start:\n${said}`)
-    })
+    running = await run({ ...(await program.command(places)), folder, port })
   } catch (error) {
     await stop()
     throw error
@@ -379,9 +368,51 @@ async function start(program: ProxyProgram): Promise<Proxied & { stop(): Promise
   }
 }
 
-/** A port that nothing listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
+/** A program that has been started and listens. */
+export interface Running {
+  /** What it has written so far. */
+  said(): string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a program in a folder and waits until it listens on a port.
+ * @throws Error with what it wrote, when it ends before that
+ */
+export async function run({
+  command,
+  args,
+  env = {},
+  folder,
+  port,
+}: Awaited<ReturnType<ProxyProgram['command']>> & {
+  readonly folder: string
+  readonly port: number
+}): Promise<Running> {
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { ...process.env, HOME: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = once(child, 'exit')
+  let written = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => (written += String(chunk)))
+  await untilListening(port, () => {
+    if (child.exitCode !== null) throw new Error(`${command} did not start:\n${written}`)
+  })
+  return {
+    said: () => written,
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
+
+/** A port that nothing listens on now. @param wanted fails when this one is taken. @default any */
+export async function freePort(wanted = 0): Promise<number> {
+  const server = createTcpServer().listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
   server.close()
@@ -390,7 +421,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Waits until something listens. @param check called between attempts; may throw */
-export async function untilListening(port: number, check: () => void): Promise<void> {
+async function untilListening(port: number, check: () => void): Promise<void> {
   for (;;) {
     check()
     const socket = connect(port, '127.0.0.1')

@@ -12,6 +12,9 @@ import { familiesOf, generateDocs } from '../dev/docs/generate.ts'
 import { namedTests, namedTestsIn, rowOf } from '../dev/docs/named-tests.ts'
 import { root } from '../dev/docs/root.ts'
 import { prefixOf, readAllRows } from '../dev/docs/rows.ts'
+import { formLimit } from '../src/http/body.ts'
+import { settings as allSettings } from '../src/lib/config.ts'
+import { leaseFor, renewEvery } from '../src/sessions/lease.ts'
 
 const read = (path: string) => readFile(new URL(path, root), 'utf8')
 const rows = await readAllRows()
@@ -114,6 +117,23 @@ test('every file, folder and function that ARCHITECTURE.md names in `src/` is th
   )
   assert.deepEqual(missing, [])
 })
+
+/** What a document says in figures, made from the code. */
+const figures: readonly [document: string, text: string][] = [
+  ['README.md', `own end, ${Number(allSettings.absoluteMinutes.default) / 60} hours unless set`],
+  ['README.md', `http://localhost:${allSettings.port.default}`],
+  ['ARCHITECTURE.md', `up to ${formLimit / 1024} KiB`],
+  ['docs/http.md', `at most ${formLimit / 1024} KiB`],
+  ['docs/failures.md', `(${Number(allSettings.statementTimeoutMs.default) / 1000} s)`],
+  ['docs/coherence.md', `L = ${leaseFor / 1000} s`],
+  ['docs/coherence.md', renewEvery === 500 ? 'Every half second' : `Every ${renewEvery} ms`],
+]
+
+for (const [document, text] of figures) {
+  test(`${document} says “${text}”, as the code does`, async () => {
+    assert.ok((await read(document)).replaceAll(/\s+/g, ' ').includes(text))
+  })
+}
 
 test('records of decisions are numbered one after another', async () => {
   const files = (await Array.fromAsync(glob('docs/decisions/*.md', { cwd: root }))).sort()

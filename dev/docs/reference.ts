@@ -105,5 +105,8 @@ function condition(when: unknown): string {
   if (typeof when !== 'function') return ''
   const [, expression = ''] = String(when).split('=>')
   const written = when.name === 'when' ? expression.trim().replaceAll('(s)', '') : when.name
-  return written.replaceAll(' && ', ' and ').replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)
+  return written
+    .replaceAll(' && ', ' and ')
+    .replaceAll(' || ', ' or ')
+    .replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { Environment } from '../lib/config.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { nearest } from '../lib/spelling.ts'
 
@@ -18,7 +19,7 @@ export interface Command {
   readonly meaning: string
   readonly options: Readonly<Record<string, CommandOption>>
   /** @throws OperatorError for what the operator can mend */
-  run(values: Values): Promise<void>
+  run(values: Values, env: Environment): Promise<void>
 }
 
 /** Wrong arguments: exit code 2. */

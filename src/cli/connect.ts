@@ -8,21 +8,21 @@ import {
 import { createSallyport, type Sallyport } from '../app.ts'
 import type { Db } from '../db/open.ts'
 import { redirectUriOf } from '../flows/login.ts'
-import { readConfig } from '../lib/config.ts'
+import { readConfig, type Environment } from '../lib/config.ts'
 import { newId } from '../lib/ids.ts'
 import { createLog } from '../lib/log.ts'
 import { checkConnection } from '../providers/index.ts'
 import { UsageError, type Values } from './command.ts'
 
 /** Connects an organization's OpenID provider, after asking the provider about itself. */
-export async function connect(values: Values): Promise<void> {
+export async function connect(values: Values, env: Environment): Promise<void> {
   const settings = {
     issuer: values['issuer'],
     clientId: values['client-id'],
     clientAuth: 'client_secret_basic',
     clientSecret: readSecretFile(String(values['secret-file'])),
   }
-  const config = readConfig(process.env)
+  const config = readConfig(env)
   const sallyport = await createSallyport({ config, log: createLog('warn') })
   try {
     const { organization, id } = await checkAndStore(sallyport, settings, values)

@@ -1,10 +1,11 @@
 import { createSallyport, type Sallyport } from '../app.ts'
 import { createHttpServer, listen, stopServer } from '../http/server.ts'
-import { readConfig, type Config } from '../lib/config.ts'
+import { readConfig, type Config, type Environment } from '../lib/config.ts'
+import type { Values } from './command.ts'
 
 /** Runs the server until it is told to stop. */
-export async function serve(): Promise<void> {
-  const config = readConfig(process.env)
+export async function serve(_values: Values, env: Environment): Promise<void> {
+  const config = readConfig(env)
   const sallyport = await createSallyport({ config })
   try {
     await serveUntilStopped(sallyport, config, (port) =>

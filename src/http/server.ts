@@ -33,7 +33,7 @@ const limits: Limits = {
 
 /** Node's `(request, response)` listener around a `Request → Response` function. */
 export function toListener(answer: Answer): RequestListener {
-  return getRequestListener(
+  const listener = getRequestListener(
     (request, env) =>
       answer(request, (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress),
     {
@@ -42,6 +42,18 @@ export function toListener(answer: Answer): RequestListener {
         toResponse(error instanceof Error && error.name === 'RequestError' ? 400 : 500),
     },
   )
+  return (request, response) => {
+    // Nobody reads such a body, and the next request on the connection must not be taken for it.
+    if (bodyless.includes(request.method ?? '') && announcesBody(request))
+      response.shouldKeepAlive = false
+    return listener(request, response)
+  }
+}
+
+const bodyless = ['GET', 'HEAD']
+
+function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 /** What is refused before anything looks at it, whatever the path. */

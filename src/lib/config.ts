@@ -215,7 +215,8 @@ const unsafeSwitches: readonly { variable: string; unsafe: RegExp; problem: stri
   },
 ]
 
-type Environment = Readonly<Record<string, string | undefined>>
+/** Where settings come from: `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads and checks every setting at once.

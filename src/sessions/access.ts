@@ -34,5 +34,6 @@ export function admit(
 const refusals: Partial<Record<RichState['session'], ErrorCode>> = {
   expired: 'session_expired',
   revoked: 'no_session',
+  superseded: 'no_session',
   unknown: 'no_session',
 }

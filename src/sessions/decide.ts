@@ -152,7 +152,10 @@ const storeUnavailable: Verdict = {
   audit: 'store.unavailable',
 }
 
-/** Cookie values that name a session which is over: the browser is told to drop them. */
+/**
+ * Cookie values that name a session which is over: the browser is told to drop them. A superseded one is not among
+ * them: its answer may arrive after the newer cookie, and would drop that.
+ */
 const deadSessions: readonly RichState['session'][] = ['malformed', 'unknown', 'expired', 'revoked']
 
 /** What a dead or broken session cookie adds to its row. */

@@ -34,7 +34,8 @@ export interface StoredSession {
   readonly idleEndsAt: Date
   readonly absoluteEndsAt: Date
   readonly browserHash: Buffer | null
-  readonly revoked: boolean
+  /** `superseded`: the same browser has signed in anew, and has a newer cookie. */
+  readonly ended: 'no' | 'revoked' | 'superseded'
   readonly account: 'active' | 'disabled' | 'deleted' | 'merged'
 }
 
@@ -52,7 +53,7 @@ interface Row {
   idle_ends_at: Date
   absolute_ends_at: Date
   browser_hash: Buffer | null
-  revoked_at: Date | null
+  revoked_reason: string | null
   suspended_at: Date | null
   deleted_at: Date | null
   merged_into: string | null
@@ -62,7 +63,7 @@ interface Row {
 export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
   const { rows } = await sql<Row>`
     select s.id, s.kind, s.user_id, u.name as user_name, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
-      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, u.suspended_at, u.deleted_at, u.merged_into,
+      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
         select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role,
@@ -79,6 +80,9 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSess
   return rows[0] && toSession(rows[0])
 }
 
+/** Why a session ends when another takes its place in the same browser. */
+const superseding = new Set(['rotated', 'switched'])
+
 function toSession(row: Row): StoredSession {
   return {
     id: row.id,
@@ -92,7 +96,12 @@ function toSession(row: Row): StoredSession {
     idleEndsAt: row.idle_ends_at,
     absoluteEndsAt: row.absolute_ends_at,
     browserHash: row.browser_hash,
-    revoked: row.revoked_at !== null,
+    ended:
+      row.revoked_reason === null
+        ? 'no'
+        : superseding.has(row.revoked_reason)
+          ? 'superseded'
+          : 'revoked',
     account: row.deleted_at
       ? 'deleted'
       : row.suspended_at
@@ -105,7 +114,7 @@ function toSession(row: Row): StoredSession {
 
 /** What a stored session is worth at `now`. A user session that proves nothing any more is over. */
 export function judgeSession(session: StoredSession, now: Date): RichState['session'] {
-  if (session.revoked) return 'revoked'
+  if (session.ended !== 'no') return session.ended
   const time = now.getTime()
   if (session.idleEndsAt.getTime() <= time || session.absoluteEndsAt.getTime() <= time)
     return 'expired'

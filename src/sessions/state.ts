@@ -9,6 +9,8 @@ export interface RichState {
     | 'unknown'
     | 'expired'
     | 'revoked'
+    /** Over, because the same browser has signed in anew. */
+    | 'superseded'
     | 'locked'
     | 'guest'
     | 'user-lapsed'

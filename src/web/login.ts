@@ -7,8 +7,8 @@ import {
 import { safeReturnTo } from '../flows/return-to.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
-import { hashToken, randomToken } from '../lib/secrets.ts'
-import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
+import { hashToken } from '../lib/secrets.ts'
+import { clearCookie } from '../sessions/cookies.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
 import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './page.ts'
 
@@ -83,7 +83,7 @@ async function organizationPage(
     asker.state.session === 'expired' ||
     (hint?.sessionEndsAt && hint.sessionEndsAt <= services.clock.now())
   return page(
-    { title: `Sign in to ${organization.name}`, headers: browserCookie(services, asker) },
+    { title: `Sign in to ${organization.name}` },
     html`<h1>${hint || expired ? 'Welcome back' : 'Sign in'}</h1>
       ${expired ? html`<p class="notice">Your session has expired. Sign in again to go on where you were.</p>` : ''}
       <p>
@@ -107,15 +107,6 @@ async function organizationPage(
         </p>
       </div>`,
   )
-}
-
-/** What sign-ins are bound to is there before one begins; else each of several tabs would bring one of its own. */
-function browserCookie(
-  { cookies }: Exchange['services'],
-  { browser }: Exchange['asker'],
-): Record<string, string> {
-  if (browser) return {}
-  return { 'set-cookie': setCookie(cookies, 'browser', randomToken(16), browserMaxAge) }
 }
 
 function startForm({ id, name }: Connection, returnTo: string): Html {

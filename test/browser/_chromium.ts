@@ -37,12 +37,12 @@ const args = [
 /**
  * Starts a Chromium without a window, with a profile of its own that goes when it is closed: an installed one, or the
  * one in the package `@sparticuz/chromium` where none is installed or none starts.
- * `SALLYPORT_TEST_CHROMIUM` decides instead: `bundled`, or the path of a program.
+ * `TEST_CHROMIUM` decides instead: `bundled`, or the path of a program.
  * @throws AggregateError with everything that was tried
  */
 export async function launchChromium(): Promise<Browser> {
   const failures: unknown[] = []
-  for (const find of ways(process.env['SALLYPORT_TEST_CHROMIUM'])) {
+  for (const find of ways(process.env['TEST_CHROMIUM'])) {
     try {
       const { executablePath, env } = await find()
       return await chromium.launch({
@@ -57,7 +57,7 @@ export async function launchChromium(): Promise<Browser> {
       failures.push(failure)
     }
   }
-  const advice = 'Install Chromium, or set SALLYPORT_TEST_CHROMIUM to the path of one.'
+  const advice = 'Install Chromium, or set TEST_CHROMIUM to the path of one.'
   throw new AggregateError(failures, `No Chromium starts here. ${advice}`)
 }
 

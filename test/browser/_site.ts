@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { homeRoute } from '../../dev/home.ts'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../../dev/provider.ts'
 import { seed } from '../../dev/seed.ts'
-import { createSallyport } from '../../src/app.ts'
+import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { redirectUriOf } from '../../src/flows/login.ts'
 import { listen, stopServer, toListener } from '../../src/http/server.ts'
 import { newSealingKey, readConfig } from '../../src/lib/config.ts'
@@ -15,6 +15,7 @@ import { createTestDatabase } from '../_database.ts'
 export interface Site {
   readonly origin: string
   readonly provider: DevelopmentProvider
+  readonly sallyport: Sallyport
   readonly connectionId: string
   /** How far Sallyport's clock is ahead, in milliseconds; the provider's and the browser's stay. */
   readonly clock: { ahead: number }
@@ -66,5 +67,5 @@ async function start(
   const connectionId = await seed(sallyport.services, provider)
   provider.addRedirectUri(redirectUriOf(origin, connectionId))
   answer = toListener(sallyport.fetch)
-  return { origin, provider, connectionId, clock, close }
+  return { origin, provider, sallyport, connectionId, clock, close }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { TestContext } from 'node:test'
+import { after, before, type TestContext } from 'node:test'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import type { Site } from './_site.ts'
+import { launchChromium } from './_chromium.ts'
+import { startSite, type Site } from './_site.ts'
 
 /** What a test may choose about a person's browser. */
 export interface VisitOptions extends BrowserContextOptions {
@@ -9,11 +10,37 @@ export interface VisitOptions extends BrowserContextOptions {
   readonly expected?: RegExp
 }
 
-/**
- * A person's browser with one empty page. When the test ends it is closed, and the test fails if anything was amiss on
- * any page: an error on the console, a blocked resource, a request that left for somewhere else.
- */
-export async function visit(
+/** What a file of stories takes place on: one site, one Chromium. */
+export interface Stage {
+  readonly site: Site
+  /**
+   * A person's browser, knowing nothing yet, with one empty page. When the test ends it is closed, and the test fails if
+   * anything was amiss on any page: an error on the console, a blocked resource, a request that left for elsewhere.
+   */
+  visit(t: TestContext, options?: VisitOptions): Promise<Page>
+}
+
+/** Sets the stage for the tests of this file, and clears it after them. */
+export function setStage(options: { https?: boolean } = {}): Stage {
+  let site: Site | undefined
+  let browser: Browser | undefined
+  before(async () => {
+    site = await startSite(options)
+    browser = await launchChromium()
+  })
+  after(async () => {
+    await browser?.close()
+    await site?.close()
+  })
+  return {
+    get site() {
+      return site!
+    },
+    visit: (t, options) => visit(t, browser!, site!, options),
+  }
+}
+
+async function visit(
   t: TestContext,
   browser: Browser,
   site: Site,
@@ -84,15 +111,21 @@ export function pathOf(page: Page): string {
   return `${pathname}${search}`
 }
 
-/** Signs a person in as far as the address to come back to, which is answered instead of followed. */
-export async function callbackOf(page: Page, name: string): Promise<string> {
-  await leave(page)
-  const form = page.locator('form', {
-    has: page.getByRole('button', { name: new RegExp(`^${name}`) }),
-  })
-  const action = new URL((await form.getAttribute('action'))!, page.url()).href
+/** Signs in without pages, as far as the address to come back to. `person` is an id at the provider. */
+export async function callbackOf(page: Page, site: Site, person: string): Promise<string> {
   const { request } = page.context()
-  const chosen = await request.post(action, { maxRedirects: 0 })
+  const left = await request.post(`${site.origin}/sso/${site.connectionId}/start`, {
+    headers: { origin: site.origin },
+    form: { return_to: '/' },
+  })
+  const asked = await request.get(left.headers()['refresh']!.replace(/^0; url=/, ''))
+  const chosen = await request.post(`${asked.url()}/sign-in/${person}`, { maxRedirects: 0 })
   const back = await request.get(chosen.headers()['location']!, { maxRedirects: 0 })
   return back.headers()['location']!
+}
+
+/** Signs in without pages, for stories that begin later. */
+export async function isSignedIn(page: Page, site: Site, person: string): Promise<void> {
+  const back = await page.context().request.get(await callbackOf(page, site, person))
+  assert.equal(back.status(), 200)
 }

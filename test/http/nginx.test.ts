@@ -1,38 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { describeProxy, type Places } from '../_proxy.ts'
+import { describeProxy } from '../_proxy.ts'
+import { nginx } from '../_proxy-programs.ts'
 
-const examples = join(import.meta.dirname, '../../examples/nginx')
-
-/** The configuration that ships, with this test's addresses and secret. */
-async function configure({
-  folder,
-  port,
-  sallyport,
-  application,
-  secret,
-}: Places): Promise<string> {
-  const main = join(folder, 'nginx.conf')
-  await writeFile(main, await readFile(join(examples, 'nginx.conf')))
-  const site = (await readFile(join(examples, 'sallyport.conf'), 'utf8'))
-    .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
-    .replace('127.0.0.1:3000', sallyport)
-    .replace('127.0.0.1:4000', application)
-    .replaceAll('change-me-to-what-sallyport-secret-prints', secret)
-  await writeFile(join(folder, 'sallyport.conf'), site)
-  return main
-}
-
-describeProxy({
-  name: 'nginx',
-  install: 'apt-get install -y nginx',
-  probe: ['nginx', '-v'],
-  command: async (places) => ({
-    command: 'nginx',
-    args: [
-      ...['-p', places.folder, '-c', await configure(places), '-e', 'stderr'],
-      // Without it a root's workers would be somebody else, who may not enter the test's folder.
-      ...(process.getuid?.() === 0 ? ['-g', 'user root;'] : []),
-    ],
-  }),
-})
+describeProxy(nginx)

@@ -196,6 +196,21 @@ describe('methods and hosts', () => {
     await assertRefused(405, 'CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n')
   })
 
+  for (const method of ['GET', 'HEAD']) {
+    test(`FWD-14 a body announced with ${method} is not waited for, and ends the connection`, async () => {
+      const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n'
+      const head = `${method} / HTTP/1.1\r\nHost: localhost\r\n`
+      const before = asked
+      for (const line of ['Content-Length: 500', 'Transfer-Encoding: chunked']) {
+        const got = await sendRaw(port, `${head}${line}\r\n\r\n`)
+        assert.equal(got.status, 200)
+        assert.equal(got.headers.get('connection'), 'close')
+        await sendRaw(port, `${head}${line}\r\n\r\n`, smuggled)
+      }
+      assert.equal(asked, before + 4, 'what followed is no request')
+    })
+  }
+
   test('FWD-14 an upgrade is not honoured', async () => {
     const got = await sendRaw(
       port,

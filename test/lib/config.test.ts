@@ -1,13 +1,5 @@
 import assert from 'node:assert/strict'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Resolver } from 'node:dns/promises'
 import { tmpdir } from 'node:os'
@@ -314,7 +306,7 @@ suite('a variable that nobody reads', () => {
   const meant = [
     ['SALLYPORT_ULR', 'SALLYPORT_URL'],
     ['SALLYPORT_KEY', 'SALLYPORT_KEYS'],
-    ['SALLYPORT_PROXY', 'SALLYPORT_PROXIES'],
+    ['SALLYPORT_PROXYS', 'SALLYPORT_PROXIES'],
     ['SALLYPORT_PORT', 'PORT'],
     ['SALLYPORT_DATABASE_URL', 'DATABASE_URL'],
     ['SALLYPORT_SESSION_IDLE_MINUTE', 'SALLYPORT_SESSION_IDLE_MINUTES'],
@@ -439,9 +431,4 @@ suite('SALLYPORT_EGRESS_ALLOW', () => {
     const closed = await start('')
     await assert.rejects(closed.check('https://idp.corp.example/'), { reason: 'egress_blocked' })
   })
-})
-
-test('what is documented as an example of a key file is not in the repository', () => {
-  const ignored = readFileSync(new URL('../../.gitignore', import.meta.url), 'utf8')
-  assert.match(ignored, /^\.sallyport\/$/m)
 })

@@ -68,6 +68,31 @@ suite('the log', () => {
     assert.deepEqual([msg, level, hostname, pid], ['oh', 40, undefined, undefined])
   })
 
+  test('SEC-06 a code that names an error is written, one that could be redeemed is not', () => {
+    const { log, text } = collected()
+    const redeemable = [
+      canary,
+      'toString',
+      '4/0AQSTgQ',
+      'M.C507_BL2.2.U',
+      'a'.repeat(43),
+      'E'.repeat(32),
+    ]
+    for (const code of [
+      'flow_invalid',
+      'ECONNRESET',
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      '57014',
+      '08006',
+    ])
+      log.child({ code }).info({ err: Object.assign(new Error(), { code }) }, 'an error')
+    assert.ok(!text().includes('[redacted]'), text())
+    for (const code of redeemable) {
+      log.child({ code }).info({ query: { code } }, 'a sign-in')
+      assert.ok(!text().includes(`"${code}"`), code)
+    }
+  })
+
   test('writes nothing below its level', () => {
     const { log, text } = collected('warn')
     log.info('quiet')

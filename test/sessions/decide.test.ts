@@ -10,6 +10,7 @@ const sessions: RichState['session'][] = [
   'unknown',
   'expired',
   'revoked',
+  'superseded',
   'locked',
   'guest',
   'user-lapsed',
@@ -199,6 +200,7 @@ describe('the request decision', () => {
     for (const session of ['malformed', 'unknown', 'expired', 'revoked'] as const)
       assert.ok(decide({ ...request, session }).cookies.includes('clear_session'))
     assert.ok(!decide(request).cookies.includes('clear_session'))
+    assert.ok(!decide({ ...request, session: 'superseded' }).cookies.includes('clear_session'))
   })
 
   it('REV-11 asks for a recent sign-in where the route needs one', () => {

@@ -240,6 +240,17 @@ describe('sessions', () => {
     }
   })
 
+  it('SES-13 S0-14 a late request with the cookie from before a rotation is refused, but does not drop the new cookie', async () => {
+    await app.signIn(browser, 'late')
+    const late = browser.clone()
+    await app.signIn(browser, 'late')
+    for (const response of [await late.api('/me'), await late.get('/account')]) {
+      assert.ok([401, 303].includes(response.status))
+      assert.deepEqual(response.headers.getSetCookie(), [])
+    }
+    assert.equal(await status(browser), 200)
+  })
+
   it('SES-14 SEED-50 fields that no form has reach nothing', async () => {
     const extra = {
       userId: '1',

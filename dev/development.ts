@@ -1,0 +1,105 @@
+import { readSettings } from '../src/accounts/connections.ts'
+import { createSallyport, type Sallyport } from '../src/app.ts'
+import { redirectUriOf } from '../src/flows/login.ts'
+import type { Route, Services } from '../src/http/exchange.ts'
+import { ConfigError, readConfig, type Config } from '../src/lib/config.ts'
+import { keepSecret } from '../src/lib/development-secret.ts'
+import { OperatorError } from '../src/lib/errors.ts'
+import { createLog } from '../src/lib/log.ts'
+import { randomToken } from '../src/lib/secrets.ts'
+import { startDevelopmentProvider, type DevelopmentProvider } from './provider.ts'
+import { seed } from './seed.ts'
+
+/** A Sallyport with an organization, Acme, whose people one can sign in as. Nothing listens yet. */
+export interface Development {
+  readonly config: Config
+  readonly sallyport: Sallyport
+  /** Says on the terminal where to go, as whom one can sign in, and how to stop. */
+  announce(): void
+  close(): Promise<void>
+}
+
+/** What may differ from `npm start`. */
+export interface DevelopmentOptions {
+  /** Settings over those of the environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Endpoints beside Sallyport's own. */
+  readonly routes?: (provider: DevelopmentProvider) => readonly Route[]
+}
+
+/**
+ * Starts the development provider, on the port after Sallyport's, and a Sallyport connected to it.
+ * @throws ConfigError, OperatorError
+ */
+export async function startDevelopment({
+  env = {},
+  routes = () => [],
+}: DevelopmentOptions = {}): Promise<Development> {
+  const config = readConfig({
+    LOG_LEVEL: 'warn',
+    ...process.env,
+    ...env,
+    NODE_ENV: 'development',
+  })
+  if (config.port < 1 || config.port > 65_534)
+    throw new ConfigError(['PORT must be from 1 to 65534: the provider takes the port after it.'])
+  const log = createLog(config.logLevel)
+  const provider = await startDevelopmentProvider({
+    port: config.port + 1,
+    redirectUris: [],
+    // The same at every start, so that a connection outlives a restart.
+    clientSecret: keepSecret(config.data, 'development-client-secret', randomToken).text,
+    log,
+  })
+  let sallyport: Sallyport | undefined
+  const close = async (): Promise<void> => {
+    await sallyport?.close()
+    await provider.close()
+  }
+  try {
+    sallyport = await createSallyport({ config, log, routes: routes(provider) })
+    const connectionId = await seed(sallyport.services, provider)
+    await refuseOtherPort(sallyport.services, connectionId, provider)
+    provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
+    return { config, sallyport, close, announce: () => console.log(screen(config, provider)) }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** {@link startDevelopment} for a program that serves by itself: SIGINT and SIGTERM close it and end the process. */
+export async function startExample(options?: DevelopmentOptions): Promise<Development> {
+  const development = await startDevelopment(options)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void development.close().finally(() => process.exit()))
+  return development
+}
+
+/** The connection and the people's identities name the provider by its address, which holds the port. */
+async function refuseOtherPort(
+  { db, sealer }: Services,
+  connectionId: string,
+  provider: DevelopmentProvider,
+): Promise<void> {
+  const { issuer } = (await readSettings(db, sealer, connectionId)) as { issuer: string }
+  if (issuer === provider.issuer) return
+  throw new OperatorError(
+    `The people in this data folder belong to the provider ${issuer}. Start with PORT=${Number(new URL(issuer).port) - 1}, or set SALLYPORT_DATA to another folder.`,
+  )
+}
+
+function screen(config: Config, { people, issuer }: DevelopmentProvider): string {
+  const names = people.map(
+    ({ name, role, suspended }) => `${name} (${suspended ? 'suspended' : role})`,
+  )
+  return `
+  Sallyport is ready.
+
+    Open       ${config.url.origin}
+    Sign in as ${names.join(', ')}
+    Provider   ${issuer}   where you can suspend and restore them
+    Data       ${config.databaseUrl ? 'your DATABASE_URL' : config.data}
+    Stop       Ctrl+C
+`
+}

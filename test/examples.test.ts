@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test, type TestContext } from 'node:test'
+import { Browser, refreshOf } from './_browser.ts'
+import { createTestDatabase, type TestConnection } from './_database.ts'
+import { freePort, run, whyMissing } from './_proxy.ts'
+import { caddy, nginx } from './_proxy-programs.ts'
+import { sendOverHttp } from './_rims.ts'
+
+const examples = join(import.meta.dirname, '../examples')
+
+for (const name of ['node', 'express', 'fastify', 'hono']) {
+  test(`the example ${name}.ts greets Alice`, async (t) => {
+    const { port } = await startExample(t, `${name}.ts`)
+    assert.equal(await greetingFor(`http://localhost:${port}`, port), 'Hello, Alice Archer')
+  })
+}
+
+for (const program of [nginx, caddy]) {
+  describe(`the example behind ${program.name}`, { skip: whyMissing(program) }, () => {
+    test(`the example proxied.ts greets Alice through ${program.name}`, async (t) => {
+      const [front, back] = [await freePort(), await freePort()]
+      const origin = `http://localhost:${front}`
+      const secret = 'a-secret-between-a-proxy-and-sallyport'
+      const { port, folder } = await startExample(t, 'proxied.ts', {
+        SALLYPORT_URL: origin,
+        SALLYPORT_PROXY_SECRET: secret,
+        APPLICATION_PORT: String(back),
+      })
+      const [sallyport, application] = [`127.0.0.1:${port}`, `127.0.0.1:${back}`]
+      const command = await program.command({ folder, port: front, sallyport, application, secret })
+      const proxy = await run({ ...command, folder, port: front })
+      t.after(() => proxy.stop())
+      assert.equal(await greetingFor(origin, port), 'Hello, Alice Archer')
+    })
+  })
+}
+
+test('every example is short, and the README says how to run it', async () => {
+  const readme = await readFile(join(examples, 'README.md'), 'utf8')
+  const files = (await readdir(examples)).filter((file) => file.endsWith('.ts'))
+  assert.ok(files.length >= 5)
+  for (const file of files) {
+    const lines = (await readFile(join(examples, file), 'utf8')).split('\n')
+    assert.ok(lines.length <= 40, `${file} has ${lines.length} lines`)
+    assert.ok(readme.includes(`node examples/${file}`), file)
+  }
+})
+
+async function startExample(
+  t: TestContext,
+  file: string,
+  env: Record<string, string> = {},
+): Promise<{ port: number; folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-example-'))
+  const database = await createTestDatabase()
+  const port = await freePair()
+  const example = await run({
+    command: process.execPath,
+    args: [join(examples, file)],
+    env: {
+      ...env,
+      PORT: String(port),
+      SALLYPORT_DATA: folder,
+      DATABASE_URL: urlOf(database.connection),
+    },
+    folder,
+    port,
+  })
+  t.after(async () => {
+    await example.stop()
+    await database.drop()
+    await rm(folder, { recursive: true, force: true })
+  })
+  return { port, folder }
+}
+
+function urlOf({ host, port, user, database }: TestConnection): string {
+  return `postgres://${user}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`
+}
+
+/** A free port whose successor is free too: the development provider takes it. */
+async function freePair(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    const next = await freePort(port + 1).catch(() => undefined)
+    if (next) return port
+  }
+}
+
+/** Signs in as Alice at the development provider, from the application's front page back to it; answers what it says. */
+async function greetingFor(origin: string, port: number): Promise<string> {
+  const app = new Browser(origin, sendOverHttp)
+  const provider = new Browser(`http://127.0.0.1:${port + 1}`, sendOverHttp)
+
+  const led = await app.get('/')
+  assert.equal(led.status, 303, await led.clone().text())
+  const page = await (await app.get(led.headers.get('location')!)).text()
+  const action = /action="(\/sso\/[^"]+\/start)"/.exec(page)?.[1]
+  const left = await app.post(action!, { return_to: '/' })
+
+  let answer = await provider.get(refreshOf(left).href)
+  const interaction = new URL(answer.headers.get('location')!, provider.origin)
+  await provider.get(interaction.href)
+  answer = await provider.post(`${interaction.pathname}/sign-in/alice`)
+  while (new URL(answer.headers.get('location')!, provider.origin).origin === provider.origin)
+    answer = await provider.get(answer.headers.get('location')!)
+
+  const welcome = await app.get(answer.headers.get('location')!, { 'sec-fetch-site': 'cross-site' })
+  assert.equal(welcome.status, 303, await welcome.clone().text())
+  const back = await app.get(welcome.headers.get('location')!)
+  assert.equal(back.status, 200)
+  return back.text()
+}

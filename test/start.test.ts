@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+import { findProcess } from '../src/db/embedded/predecessor.ts'
+import { createBrowser, type Browser } from './dev/_browser.ts'
+import { freePortPair, startProgram, type Program } from './_program.ts'
+import { walkThroughSignIn } from './_walk.ts'
+
+/** A place where `npm start` can be started: two ports and a data folder of its own. */
+interface Place {
+  readonly port: number
+  readonly folder: string
+  readonly origin: string
+  start(env?: Record<string, string>): Program
+  /** The process of the PostgreSQL that serves the folder. */
+  postgres(): number
+}
+
+async function place(t: TestContext): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-start-'))
+  const port = await freePortPair()
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 20 }))
+  const settings = { PORT: String(port), SALLYPORT_DATA: folder }
+  return {
+    port,
+    folder,
+    origin: `http://localhost:${port}`,
+    start: (env = {}) => startProgram(t, ['dev/start.js'], { ...settings, ...env }),
+    postgres: () => parseInt(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8'), 10),
+  }
+}
+
+const ready = 'Sallyport is ready.'
+
+async function nameOf(browser: Browser, origin: string): Promise<string | undefined> {
+  const answer = await browser.get(`${origin}/me`)
+  const { user } = (await answer.json()) as { user?: { name: string } }
+  return user?.name
+}
+
+suite('npm start', () => {
+  test('says where to go, as whom to sign in, where the data is and how to stop; then serves the page', async (t) => {
+    const { start, origin, port, folder } = await place(t)
+    const program = start()
+    await program.says('Ctrl+C')
+    const lines = program.output().split('\n')
+    const said = (label: string) => lines.find((line) => line.includes(label))
+    assert.ok(said('Open')?.endsWith(origin))
+    assert.match(said('Sign in as')!, /Alice .*\(owner\), Bob .*\(member\), Carol .*\(suspended\)/)
+    assert.ok(said('Provider')?.includes(`http://127.0.0.1:${port + 1}`))
+    assert.ok(said('Data')?.endsWith(folder))
+
+    const page = await fetch(origin)
+    assert.equal(page.status, 200)
+    assert.match(await page.text(), /Sallyport is running on your machine/)
+    for (const secret of ['keys', 'development-client-secret'])
+      assert.equal((await stat(join(folder, secret))).mode & 0o777, 0o600, secret)
+    assert.equal(await program.stop('SIGINT'), 0)
+    assert.equal(lines.length, program.output().split('\n').length, 'a clean stop says nothing')
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    test(`${signal} stops everything: exit code 0, no PostgreSQL left`, async (t) => {
+      const { start, postgres, folder, origin } = await place(t)
+      const program = start()
+      await program.says(ready)
+      const pid = postgres()
+      assert.ok(findProcess(pid))
+      assert.equal(await program.stop(signal), 0)
+      assert.equal(findProcess(pid), undefined)
+      assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
+      await assert.rejects(fetch(origin))
+    })
+  }
+
+  test('SEED-11 whoever is signed in stays so over a restart, and over a kill', async (t) => {
+    const { start, origin, postgres } = await place(t)
+    const browser = createBrowser()
+    let program = start()
+    await program.says(ready)
+    const account = await walkThroughSignIn(browser, origin, 'alice')
+    assert.match(await account.text(), /Alice/)
+    const name = await nameOf(browser, origin)
+    assert.match(name!, /^Alice/)
+
+    await program.stop()
+    program = start()
+    await program.says(ready)
+    assert.equal(await nameOf(browser, origin), name)
+
+    await program.stop('SIGKILL')
+    program = start()
+    await program.says(ready)
+    assert.equal(await nameOf(browser, origin), name)
+    assert.match(await (await browser.get(`${origin}/account`)).text(), /Alice/)
+    const again = createBrowser()
+    await walkThroughSignIn(again, origin, 'bob')
+    assert.match((await nameOf(again, origin))!, /^Bob/)
+    assert.ok(findProcess(postgres()))
+    assert.equal(await program.stop(), 0)
+  })
+
+  test('a second start on the same folder says whose it is, and leaves nothing behind', async (t) => {
+    const first = await place(t)
+    const elsewhere = await place(t)
+    const program = first.start()
+    await program.says(ready)
+    const second = elsewhere.start({ SALLYPORT_DATA: first.folder })
+    assert.equal(await second.ended, 1)
+    assert.equal(
+      second.output(),
+      `Another Sallyport (process ${program.pid}) uses the data folder ${join(first.folder, 'postgres')}. Stop it first, or set DATABASE_URL for both.\n`,
+    )
+    assert.equal((await fetch(first.origin)).status, 200, 'the first goes on')
+    assert.equal(await program.stop(), 0)
+  })
+
+  for (const [which, offset] of [
+    ['its own', 0],
+    ['the provider’s', 1],
+  ] as const) {
+    test(`${which} port being taken is told in a sentence, and nothing is left running`, async (t) => {
+      const { start, port, folder } = await place(t)
+      const other = createServer()
+      await new Promise<void>((resolve) => other.listen(port + offset, '127.0.0.1', resolve))
+      t.after(() => other.close())
+      const program = start()
+      assert.equal(await program.ended, 1)
+      assert.equal(
+        program.output(),
+        `listen EADDRINUSE: address already in use 127.0.0.1:${port + offset}. Something else listens there: stop it, or set PORT.\n`,
+      )
+      assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
+    })
+  }
+
+  test('a port without a neighbour, a host that others see and a typo are told together', async (t) => {
+    const { start } = await place(t)
+    const last = start({ PORT: '65535' })
+    assert.equal(await last.ended, 1)
+    assert.match(last.output(), /^Sallyport cannot start with these settings:\n {2}- PORT must be/)
+    const wrong = start({ HOST: '0.0.0.0', SALLYPORT_PRT: '1' })
+    assert.equal(await wrong.ended, 1)
+    assert.match(wrong.output(), /- HOST must be a loopback address/)
+    assert.match(wrong.output(), /- SALLYPORT_PRT is not a setting; did you mean PORT\?/)
+  })
+
+  test('data made with another port is told so, for the people in it belong to that provider', async (t) => {
+    const { start, port, folder } = await place(t)
+    const elsewhere = await place(t)
+    const program = start()
+    await program.says(ready)
+    await program.stop()
+    const moved = elsewhere.start({ SALLYPORT_DATA: folder })
+    assert.equal(await moved.ended, 1)
+    assert.match(moved.output(), new RegExp(`Start with PORT=${port}, or set SALLYPORT_DATA`))
+    assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
+  })
+})
