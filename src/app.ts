@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findConnection, readSettings } from './accounts/connections.ts'
-import { startEmbeddedPostgres } from './db/embedded.ts'
+import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
 import {
   assertSupportedServer,
@@ -84,7 +84,9 @@ async function startDatabase(
   log: Log,
 ): Promise<{ db: Db; where: Connection; stopDatabase: () => Promise<void> }> {
   const elsewhere = given ?? config.databaseUrl?.reveal()
-  const own = elsewhere ? undefined : await startEmbeddedPostgres(join(config.data, 'postgres'))
+  const own = elsewhere
+    ? undefined
+    : await keepPostgresRunning(join(config.data, 'postgres'), (line) => log.warn(line))
   const where = elsewhere ?? own!.connection
   const db = openDatabase(where, {
     pool: config.databasePool,

@@ -42,13 +42,19 @@ async function nameOf(browser: Browser, origin: string): Promise<string | undefi
   return user?.name
 }
 
+/** That nothing serves the folder any more. */
+function assertStopped(pid: number, folder: string): void {
+  assert.equal(findProcess(pid), undefined, 'PostgreSQL is left running')
+  assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
+}
+
 suite('npm start', () => {
-  test('says where to go, as whom to sign in, where the data is and how to stop; then serves the page', async (t) => {
-    const { start, origin, port, folder } = await place(t)
+  test('says where to go, as whom to sign in, where the data is and how to stop', async (t) => {
+    const { start, origin, port, folder, postgres } = await place(t)
     const program = start()
     await program.says('Ctrl+C')
-    const lines = program.output().split('\n')
-    const said = (label: string) => lines.find((line) => line.includes(label))
+    const screen = program.output()
+    const said = (label: string) => screen.split('\n').find((line) => line.includes(label))
     assert.ok(said('Open')?.endsWith(origin))
     assert.match(said('Sign in as')!, /Alice .*\(owner\), Bob .*\(member\), Carol .*\(suspended\)/)
     assert.ok(said('Provider')?.includes(`http://127.0.0.1:${port + 1}`))
@@ -59,35 +65,34 @@ suite('npm start', () => {
     assert.match(await page.text(), /Sallyport is running on your machine/)
     for (const secret of ['keys', 'development-client-secret'])
       assert.equal((await stat(join(folder, secret))).mode & 0o777, 0o600, secret)
+
+    const second = (await place(t)).start({ SALLYPORT_DATA: folder })
+    assert.equal(await second.ended, 1)
+    assert.equal(
+      second.output(),
+      `Another Sallyport (process ${program.pid}) uses the data folder ${join(folder, 'postgres')}. Stop it first, or set DATABASE_URL for both.\n`,
+    )
+    assert.equal((await fetch(origin)).status, 200, 'the first goes on')
+
+    const pid = postgres()
+    assert.ok(findProcess(pid))
     assert.equal(await program.stop('SIGINT'), 0)
-    assert.equal(lines.length, program.output().split('\n').length, 'a clean stop says nothing')
+    assert.equal(program.output(), screen, 'a clean stop says nothing')
+    assertStopped(pid, folder)
   })
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(`${signal} stops everything: exit code 0, no PostgreSQL left`, async (t) => {
-      const { start, postgres, folder, origin } = await place(t)
-      const program = start()
-      await program.says(ready)
-      const pid = postgres()
-      assert.ok(findProcess(pid))
-      assert.equal(await program.stop(signal), 0)
-      assert.equal(findProcess(pid), undefined)
-      assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
-      await assert.rejects(fetch(origin))
-    })
-  }
-
   test('SEED-11 whoever is signed in stays so over a restart, and over a kill', async (t) => {
-    const { start, origin, postgres } = await place(t)
+    const { start, origin, port, folder, postgres } = await place(t)
     const browser = createBrowser()
     let program = start()
     await program.says(ready)
-    const account = await walkThroughSignIn(browser, origin, 'alice')
-    assert.match(await account.text(), /Alice/)
+    assert.match(await (await walkThroughSignIn(browser, origin, 'alice')).text(), /Alice/)
     const name = await nameOf(browser, origin)
     assert.match(name!, /^Alice/)
 
-    await program.stop()
+    const pid = postgres()
+    assert.equal(await program.stop('SIGTERM'), 0)
+    assertStopped(pid, folder)
     program = start()
     await program.says(ready)
     assert.equal(await nameOf(browser, origin), name)
@@ -96,27 +101,15 @@ suite('npm start', () => {
     program = start()
     await program.says(ready)
     assert.equal(await nameOf(browser, origin), name)
-    assert.match(await (await browser.get(`${origin}/account`)).text(), /Alice/)
-    const again = createBrowser()
-    await walkThroughSignIn(again, origin, 'bob')
-    assert.match((await nameOf(again, origin))!, /^Bob/)
-    assert.ok(findProcess(postgres()))
+    const other = createBrowser()
+    await walkThroughSignIn(other, origin, 'bob')
+    assert.match((await nameOf(other, origin))!, /^Bob/)
     assert.equal(await program.stop(), 0)
-  })
 
-  test('a second start on the same folder says whose it is, and leaves nothing behind', async (t) => {
-    const first = await place(t)
-    const elsewhere = await place(t)
-    const program = first.start()
-    await program.says(ready)
-    const second = elsewhere.start({ SALLYPORT_DATA: first.folder })
-    assert.equal(await second.ended, 1)
-    assert.equal(
-      second.output(),
-      `Another Sallyport (process ${program.pid}) uses the data folder ${join(first.folder, 'postgres')}. Stop it first, or set DATABASE_URL for both.\n`,
-    )
-    assert.equal((await fetch(first.origin)).status, 200, 'the first goes on')
-    assert.equal(await program.stop(), 0)
+    const moved = (await place(t)).start({ SALLYPORT_DATA: folder })
+    assert.equal(await moved.ended, 1)
+    assert.match(moved.output(), new RegExp(`Start with PORT=${port}, or set SALLYPORT_DATA`))
+    assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
   })
 
   for (const [which, offset] of [
@@ -138,26 +131,13 @@ suite('npm start', () => {
     })
   }
 
-  test('a port without a neighbour, a host that others see and a typo are told together', async (t) => {
+  test('settings that will not do are told, all of them', async (t) => {
     const { start } = await place(t)
     const last = start({ PORT: '65535' })
-    assert.equal(await last.ended, 1)
-    assert.match(last.output(), /^Sallyport cannot start with these settings:\n {2}- PORT must be/)
     const wrong = start({ HOST: '0.0.0.0', SALLYPORT_PRT: '1' })
-    assert.equal(await wrong.ended, 1)
+    assert.deepEqual(await Promise.all([last.ended, wrong.ended]), [1, 1])
+    assert.match(last.output(), /^Sallyport cannot start with these settings:\n {2}- PORT must be/)
     assert.match(wrong.output(), /- HOST must be a loopback address/)
     assert.match(wrong.output(), /- SALLYPORT_PRT is not a setting; did you mean PORT\?/)
-  })
-
-  test('data made with another port is told so, for the people in it belong to that provider', async (t) => {
-    const { start, port, folder } = await place(t)
-    const elsewhere = await place(t)
-    const program = start()
-    await program.says(ready)
-    await program.stop()
-    const moved = elsewhere.start({ SALLYPORT_DATA: folder })
-    assert.equal(await moved.ended, 1)
-    assert.match(moved.output(), new RegExp(`Start with PORT=${port}, or set SALLYPORT_DATA`))
-    assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))
   })
 })

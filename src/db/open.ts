@@ -48,7 +48,12 @@ export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db 
     application_name: 'sallyport',
     keepAlive: true,
   })
-  connections.on('error', onIdleError)
+  connections.on('error', (error) => {
+    // The driver hangs the whole connection on it, with the key that cancels its statements.
+    delete (error as { client?: unknown }).client
+    // Once we are closing, the server may well be stopped before the last connection has said goodbye.
+    if (!connections.ending) onIdleError(error)
+  })
   // A connection may also break while it is taken but silent, between two statements of a transaction; without a
   // listener that would end the process. The next statement on it fails, which is where it is dealt with.
   connections.on('connect', (client) => client.on('error', () => {}))

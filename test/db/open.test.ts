@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect as dial, createServer, type Socket } from 'node:net'
 import { after, before, suite, test, type TestContext } from 'node:test'
+import { inspect } from 'node:util'
 import { DummyDriver, Kysely, PostgresAdapter, PostgresQueryCompiler, sql } from 'kysely'
 import type { DB } from '../../src/db/schema.ts'
 import { assertSupportedServer, isDuplicate, isUnavailable } from '../../src/db/open.ts'
@@ -154,9 +155,27 @@ suite('a database in trouble', () => {
     const db = opened(t, { pool: 1, onIdleError }, line.connection)
     const before = await backend(db)
     line.cut()
-    assert.ok(isUnavailable(await told))
+    const error = await told
+    assert.ok(isUnavailable(error))
+    assert.ok(!inspect(error, { depth: 9 }).includes('secretKey'), 'the error is fit for the log')
     line.mend()
     assert.notEqual(await backend(db), before)
+  })
+
+  test('a connection cut while the pool closes is nobody’s concern', async (t) => {
+    const line = await cuttable(database.connection)
+    t.after(() => line.close())
+    const told: Error[] = []
+    const options = { pool: 2, onIdleError: (error: Error) => void told.push(error) }
+    const db = openDatabase(line.connection, options)
+    await Promise.all([backend(db), backend(db)])
+    const closed = db.destroy()
+    const terminated = sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`.execute(database.db)
+    await Promise.all([closed, terminated])
+    line.cut()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(told, [])
   })
 
   test('a connection that swallows a statement is not used again', async (t) => {
