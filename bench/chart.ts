@@ -1,9 +1,9 @@
 import type { Figure } from './figures.ts'
-import { inWords, readable, type Results } from './report.ts'
+import { busyness, inWords, readable, type Results } from './report.ts'
 
 const width = 840
 const rowHeight = 46
-const top = 78
+const top = 94
 /** Where the target's line stands, and how far a factor of ten reaches from it. */
 const line = 560
 const decade = 105
@@ -38,6 +38,7 @@ export function drawChart({ figures, machine, date }: Results): string {
 </style>
 <text class="title" x="16" y="26">How near each figure is to its target</text>
 <text class="small" x="16" y="45">${escape(`${machine.processor}, ${machine.cores} cores, Node ${machine.node}, PostgreSQL ${machine.postgres}, ${date.slice(0, 10)}`)}</text>
+<text class="small" x="16" y="61">${escape(busyness(machine))}</text>
 ${ticks.map((x) => `<line x1="${x}" x2="${x}" y1="${top - 6}" y2="${bottom}"/>`).join('\n')}
 ${shown.map((figure, index) => drawRow(figure, top + index * rowHeight)).join('\n')}
 <line class="target" x1="${line}" x2="${line}" y1="${top - 10}" y2="${bottom + 4}"/>

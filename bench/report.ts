@@ -12,7 +12,7 @@ export interface Results {
     readonly system: string
     readonly node: string
     readonly postgres: string
-    /** The load average of the minute before the run: cores that something else was keeping busy. */
+    /** The load average of the minute before the run; near zero when nothing else was at work. */
     readonly busyBefore: number
   }
   readonly figures: readonly Figure[]
@@ -29,9 +29,15 @@ export function inWords(target: FigureKind['target']): string {
   return 'least' in target ? `≥ ${readable(target.least)}` : `≤ ${readable(target.most)}`
 }
 
+/** Says so when something else was at work as the run began; empty when the figures can be believed. */
+export function busyness({ busyBefore, cores }: Results['machine']): string {
+  if (busyBefore <= cores / 4) return ''
+  return `Measured on a busy machine (load average ${busyBefore} before the run): the true figures are better.`
+}
+
 /** Prints the figures as a table with units, each beside its target, and what is to be said about them. */
 export function printResults({ date, effort, machine, figures }: Results): void {
-  const { processor, cores, node, postgres, busyBefore } = machine
+  const { processor, cores, node, postgres } = machine
   const rows = figures.map(({ what, value, unit, target, reached }) => [
     what,
     readable(value),
@@ -52,9 +58,13 @@ Server, PostgreSQL and load share these cores. ${effort === 'quick' ? 'A quick r
     console.log(cells.join('  ').trimEnd())
   }
   const notes = new Set(figures.flatMap(({ note }) => note ?? []))
-  if (busyBefore > cores / 4)
-    notes.add(`Something else kept ${busyBefore} cores busy before: the true figures are better.`)
-  console.log(['', ...notes, `Not measured yet: ${unmeasured.join('; ')}.`].join('\n'))
+  console.log(
+    [
+      '',
+      ...[busyness(machine), ...notes].filter(Boolean),
+      `Not measured yet: ${unmeasured.join('; ')}.`,
+    ].join('\n'),
+  )
 }
 
 /** A line on standard error that says how far the run is; on a terminal it is written over. */

@@ -111,7 +111,7 @@ async function wire(
   { db, where, stopDatabase }: { db: Db; where: Connection; stopDatabase: () => Promise<void> },
 ): Promise<Sallyport> {
   const following = given.clock ? undefined : await followClock(() => readDatabaseTime(db))
-  const node = new Node({ database: where, log })
+  const node = new Node({ database: where, log, db })
   await node.start()
   const clock = given.clock ?? following!
   const heartbeat = setInterval(() => {

@@ -8,6 +8,8 @@ export interface Program {
   readonly pid: number
   /** Everything printed so far. */
   output(): string
+  /** The part of it that went to standard error. */
+  complaint(): string
   /** Settles when standard output and error together hold the text; fails when the program ends before. */
   says(text: string | RegExp): Promise<void>
   /** Sends a signal, and settles with the exit code. */
@@ -30,8 +32,12 @@ export function startProgram(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  let complaint = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    printed += text
+    complaint += text
+  })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   t.after(async () => {
     child.kill('SIGKILL')
@@ -42,6 +48,7 @@ export function startProgram(
   return {
     pid: child.pid!,
     output: () => printed,
+    complaint: () => complaint,
     ended,
     async says(text) {
       let over = false

@@ -12,7 +12,12 @@ export const nginx: ProxyProgram = {
   command: async (places) => ({
     command: 'nginx',
     args: [
-      ...['-p', places.folder, '-c', await configure(places), '-e', 'stderr'],
+      '-p',
+      places.folder,
+      '-c',
+      await configure(places),
+      '-e',
+      'stderr',
       // Without it a root's workers would be somebody else, who may not enter the test's folder.
       ...(process.getuid?.() === 0 ? ['-g', 'user root;'] : []),
     ],

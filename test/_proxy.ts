@@ -12,7 +12,7 @@ import { createHttpServer, listen, stopServer } from '../src/http/server.ts'
 import { startTestApp, type TestApp } from './_app.ts'
 import { Browser } from './_browser.ts'
 import { sendRaw } from './_raw.ts'
-import { sendOverHttp } from './_rims.ts'
+import { sendOverHttp } from './_send.ts'
 
 /** Where the parties of a proxied application are, as `host:port`, and what the proxy proves itself with. */
 export interface Places {

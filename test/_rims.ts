@@ -2,7 +2,6 @@ import { getRequestListener } from '@hono/node-server'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
-import { once } from 'node:events'
 import { createServer, request as ask, type IncomingMessage, type RequestListener } from 'node:http'
 import { describe } from 'node:test'
 import * as forExpress from '../src/http/adapters/express.ts'
@@ -12,6 +11,7 @@ import { requireUser, toNodeListener } from '../src/http/adapters/node.ts'
 import type { Sallyport } from '../src/app.ts'
 import { listen, stopServer } from '../src/http/server.ts'
 import type { Send } from './_browser.ts'
+import { sendOverHttp } from './_send.ts'
 
 /** A way in which requests reach the application. */
 export interface Rim {
@@ -110,7 +110,8 @@ function honoApp(sallyport: Sallyport): RequestListener {
     c.json({ name: c.get('who').user.name }),
   )
   app.notFound((c) => c.text('the application has no such page', 404))
-  return getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  // With a Request and Response of its own in the place of the global ones, as `serve` does it.
+  return getRequestListener(app.fetch)
 }
 
 /** A rim over a real connection on loopback. */
@@ -126,18 +127,4 @@ async function overHttp(
     serve: async (sallyport) => void (listener = await mount(sallyport)),
     close: () => stopServer(server, 100),
   }
-}
-
-/** Sends a request exactly as it is; `fetch` would put a `Sec-Fetch-Mode` of its own on. */
-export const sendOverHttp: Send = async (request) => {
-  const { method, headers } = request
-  const sent = ask(request.url, { method, headers: Object.fromEntries(headers) })
-  sent.end(Buffer.from(await request.arrayBuffer()))
-  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-  const chunks = await answer.toArray()
-  const lines = answer.rawHeaders.flatMap((name, i, raw): [string, string][] =>
-    i % 2 === 0 ? [[name, raw[i + 1]!]] : [],
-  )
-  const body = chunks.length > 0 ? Buffer.concat(chunks) : null
-  return new Response(body, { status: answer.statusCode!, headers: lines })
 }

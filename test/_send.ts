@@ -13,7 +13,8 @@ export async function sendOverHttp(request: Request): Promise<Response> {
       incoming.on('end', () => {
         const { statusCode: status = 0, rawHeaders } = incoming
         const answered = new Headers()
-        for (let i = 0; i < rawHeaders.length; i += 2) answered.append(rawHeaders[i]!, rawHeaders[i + 1]!)
+        for (let i = 0; i < rawHeaders.length; i += 2)
+          answered.append(rawHeaders[i]!, rawHeaders[i + 1]!)
         const empty = [101, 204, 205, 304].includes(status)
         resolve(new Response(empty ? null : Buffer.concat(chunks), { status, headers: answered }))
       })

@@ -30,7 +30,7 @@ test('a quick run of one measurement writes its figures down and says what is no
   try {
     const args = ['bench/run.ts', '--quick', '--out', out, 'authenticate']
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
-    assert.match(stdout, /authenticate\(\) in process, warm/)
+    assert.match(stdout, /authenticate\(\) in process, from memory/)
     assert.match(stdout, /≥ 1,000,000/)
     const [file = '', ...others] = await readdir(out)
     assert.match(file, /^\d{4}-\d{2}-\d{2}T[\d-]+-authenticate\.json$/)

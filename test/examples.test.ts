@@ -3,11 +3,12 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { identityHeaders } from '../src/api/verify.ts'
 import { Browser, refreshOf } from './_browser.ts'
 import { createTestDatabase, type TestConnection } from './_database.ts'
 import { freePort, run, whyMissing } from './_proxy.ts'
 import { caddy, nginx } from './_proxy-programs.ts'
-import { sendOverHttp } from './_rims.ts'
+import { sendOverHttp } from './_send.ts'
 
 const examples = join(import.meta.dirname, '../examples')
 
@@ -113,4 +114,24 @@ async function greetingFor(origin: string, port: number): Promise<string> {
   const back = await app.get(welcome.headers.get('location')!)
   assert.equal(back.status, 200)
   return back.text()
+}
+
+const configurations = [
+  'nginx/sallyport.conf',
+  'caddy/Caddyfile',
+  'traefik/dynamic.yml',
+  'envoy/envoy.yaml',
+  'haproxy/haproxy.cfg',
+]
+for (const file of configurations) {
+  test(`${file} carries every identity header and the secret, and the document names it`, async () => {
+    const text = (await readFile(join(examples, file), 'utf8')).toLowerCase()
+    const document = await readFile(join(examples, '../docs/proxies.md'), 'utf8')
+    for (const name of Object.keys(identityHeaders)) {
+      assert.ok(text.includes(name), name)
+      assert.ok(document.toLowerCase().includes(`\`${name}\``), name)
+    }
+    assert.ok(text.includes('x-sallyport-proxy'))
+    assert.ok(document.includes(`(../examples/${file})`), file)
+  })
 }

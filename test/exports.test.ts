@@ -28,7 +28,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   './express': ['pages', 'requireUser', 'type Middleware'],
   './fastify': ['pages', 'requireUser', 'type Hook'],
   './hono': ['pages', 'requireUser'],
-  './node': ['pathOf', 'requireUser', 'toNodeListener'],
+  './node': ['requireUser', 'toNodeListener'],
 }
 
 test('these sub-paths are what the package offers', () => {

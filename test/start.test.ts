@@ -69,7 +69,7 @@ suite('npm start', () => {
     const second = (await place(t)).start({ SALLYPORT_DATA: folder })
     assert.equal(await second.ended, 1)
     assert.equal(
-      second.output(),
+      second.complaint(),
       `Another Sallyport (process ${program.pid}) uses the data folder ${join(folder, 'postgres')}. Stop it first, or set DATABASE_URL for both.\n`,
     )
     assert.equal((await fetch(origin)).status, 200, 'the first goes on')
@@ -124,7 +124,7 @@ suite('npm start', () => {
       const program = start()
       assert.equal(await program.ended, 1)
       assert.equal(
-        program.output(),
+        program.complaint(),
         `listen EADDRINUSE: address already in use 127.0.0.1:${port + offset}. Something else listens there: stop it, or set PORT.\n`,
       )
       assert.ok(!existsSync(join(folder, 'postgres', 'postmaster.pid')))

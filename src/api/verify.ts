@@ -47,10 +47,12 @@ export const verify: Endpoint = async (exchange) => {
 
 /** Headers in which somebody describes another request than the one they make. */
 const describing = [
-  ...['for', 'host', 'method', 'port', 'proto', 'server', 'uri'].map(
-    (name) => `x-forwarded-${name}`,
-  ),
-  ...['x-original-url', 'x-original-uri', 'x-original-method', 'x-rewrite-url', 'forwarded'],
+  'forwarded',
+  'x-original-method',
+  'x-original-uri',
+  'x-original-url',
+  'x-rewrite-url',
+  ...['for', 'host', 'method', 'port', 'proto', 'server', 'uri'].map((n) => `x-forwarded-${n}`),
 ]
 
 /**

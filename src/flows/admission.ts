@@ -121,7 +121,7 @@ function commit(
     const event = { actorId: member.userId, organizationId, target: opened.id, requestId }
     const data = { row: verdict.row, connection: connection.id }
     await recordEvent(tx, { action: 'login.succeeded', ...event, data }, now)
-    return { admitted: { opened, returnTo }, position: await announce(tx, opened.replaced, now) }
+    return { admitted: { opened, returnTo }, position: await announce(tx, opened.replaced) }
   })
 }
 

@@ -9,3 +9,12 @@ export function fromOwnPages(headers: Headers, origin: string): boolean {
   if (from !== null) return from === origin
   return site === 'same-origin'
 }
+
+const sites = ['same-origin', 'same-site', 'cross-site', 'none']
+
+/** Where a request says it came from, in one of a few words: what a header holds may be anything, and this is kept. */
+export function siteOf(headers: Headers): string {
+  const site = headers.get('sec-fetch-site')
+  if (site === null) return 'no_origin'
+  return sites.includes(site) ? site : 'unknown_site'
+}

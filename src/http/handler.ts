@@ -8,7 +8,7 @@ import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { admit } from '../sessions/access.ts'
 import { readForm } from './body.ts'
 import { callerOf } from './caller.ts'
-import { fromOwnPages } from './csrf.ts'
+import { fromOwnPages, siteOf } from './csrf.ts'
 import type { Caller, Exchange, Route, Services } from './exchange.ts'
 import { secure } from './headers.ts'
 import { problem } from './problem.ts'
@@ -47,9 +47,7 @@ export async function handle(
       throw new AppError(route, { headers: incoming.allow ? { allow: incoming.allow } : {} })
     const client = clientOf(request.headers, incoming.peer, services)
     if (route.csrf === 'same-origin' && !fromOwnPages(request.headers, services.origin))
-      throw new AppError('csrf_failed', {
-        reason: request.headers.get('sec-fetch-site') ?? 'no_origin',
-      })
+      throw new AppError('csrf_failed', { reason: siteOf(request.headers) })
     const form = route.body === 'form' ? await readForm(request) : {}
     asker = await authenticate(services, request.headers.get('cookie'), {
       requestId,

@@ -56,6 +56,11 @@ function announcesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+/** The path of a request target (RFC 9112 §3.2), without its query. */
+export function pathOf(target: string = '/'): string {
+  return target.split(/[?#]/, 1)[0]!
+}
+
 /** What is refused before anything looks at it, whatever the path. */
 const refusals: readonly {
   readonly status: number

@@ -45,7 +45,8 @@ async function parseObject(asking: string, response: Response): Promise<JsonObje
   const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (!mediaTypes.includes(mediaType))
     throw refused(`${asking}: status ${response.status}, not JSON`)
-  const body = parse(await response.bytes())
+  // Not `bytes()`: the Response that Hono's Node adapter puts in the place of the global one has none.
+  const body = parse(new Uint8Array(await response.arrayBuffer()))
   if (!isObject(body)) throw refused(`${asking}: malformed JSON`)
   return body
 }

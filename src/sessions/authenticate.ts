@@ -156,16 +156,14 @@ function plainHint({ state }: CookieRead): RichState['hint'] {
   return state === 'absent' ? 'absent' : state === 'present' ? 'anonymous' : 'bad'
 }
 
-/** Moves the session's idle end on, in the database and in memory. */
+/** Moves the session's idle end on. The next request reads it, and whatever else has changed since the last time. */
 async function slide(
   { db, node, lifetimes }: SessionServices,
   { key, session }: FoundSession,
   now: Date,
 ): Promise<void> {
-  const moved = await slideSession(db, session!.id, lifetimes, now)
-  if (moved) node.memory.replace(key, session!, { ...session!, ...moved })
-  // Nothing moved: another node has done it, or the session has just died. The next request reads which.
-  else node.memory.forget(key)
+  await slideSession(db, session!.id, lifetimes, now)
+  node.memory.forget(key)
 }
 
 /** Writes what there is to tell, and ends the sessions of an account that is gone. */

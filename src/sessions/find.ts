@@ -41,7 +41,7 @@ export function findByToken(
 
 async function readShared({ db, clock, node }: Finding, key: string): Promise<FoundSession> {
   const load = () => read(db, clock, key)
-  const { session } = await node.memory.read(key, load, () => node.lease.holds())
+  const { session } = await node.memory.read(key, load, node.lease.holds())
   return { key, session }
 }
 

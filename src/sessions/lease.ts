@@ -1,6 +1,6 @@
 /** How long a node may answer from memory after a renewal began, in milliseconds (L). */
 export const leaseFor = 2_000
-/** The longest a node's statement about itself may take, in milliseconds (S). */
+/** The longest a renewal may take from its beginning to its answer, in milliseconds (S). A later answer gives no lease. */
 export const statementFor = 500
 /** How often a node renews when nothing wakes it, in milliseconds. */
 export const renewEvery = 500
@@ -67,7 +67,7 @@ export interface Moment {
   readonly wall: number
 }
 
-/** Whether more than L has passed since `began`, by either clock. */
-export function outlived(began: Moment, now: Moment): boolean {
-  return now.monotonic - began.monotonic > leaseFor || Math.abs(now.wall - began.wall) > leaseFor
+/** Whether more than so many milliseconds have passed since `began`, by either clock. */
+export function outlived(began: Moment, now: Moment, limit: number): boolean {
+  return now.monotonic - began.monotonic > limit || Math.abs(now.wall - began.wall) > limit
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Role } from '../accounts/organizations.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import type { RichState } from './state.ts'
 
 /** An organization that the session has a proof for, and the person's role there now. */
@@ -61,7 +61,7 @@ interface Row {
 
 /** Everything about one session, by the hash of its token, in one statement. */
 export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
-  const { rows } = await sql<Row>`
+  const { rows } = await sql<Row>`${prepared('find_session')}
     select s.id, s.kind, s.user_id, u.name as user_name, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
       s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { nameOf, restsOn, type Revocation } from './revocations.ts'
+import { restsOn, type Revocation } from './revocations.ts'
 import type { StoredSession } from './lookup.ts'
 
 /** How much is remembered. */
@@ -31,6 +31,9 @@ interface Read {
 export class SessionMemory {
   /** The last revocation applied. */
   position = 0
+  /** Sessions that memory knew, and those that the database had to be asked for, since the start. */
+  hits = 0
+  misses = 0
   readonly #live: LRUCache<string, StoredSession>
   readonly #dead: LRUCache<string, Found>
   readonly #keys = new Map<string, string>()
@@ -51,7 +54,9 @@ export class SessionMemory {
 
   /** The live session with that key, as last read. */
   recall(key: string): StoredSession | undefined {
-    return this.#live.get(key)
+    const session = this.#live.get(key)
+    if (session) this.hits++
+    return session
   }
 
   /** What was found a moment ago under a key that names no live session. */
@@ -59,32 +64,26 @@ export class SessionMemory {
     return this.#dead.get(key)
   }
 
-  /** Replaces what is remembered after a write of our own, unless somebody read or revoked it meanwhile. */
-  replace(key: string, before: StoredSession, after: StoredSession): void {
-    if (this.#live.get(key) === before) this.#remember(key, after)
-  }
-
-  /** Forgets one key, so that the next request reads it. */
+  /** Forgets one key, after a write of our own: the next request reads it. */
   forget(key: string): void {
     this.#live.delete(key)
   }
 
   /**
    * Reads a session through `load`, once for all who may share the answer, and remembers it.
-   * A revocation applied while the read is under way makes its result worthless, whoever it was about: read again.
+   * When a revocation was applied while the read was under way, whoever it was about, its result answers those who
+   * wait for it, for they came before; it is not remembered.
    * @param load asks the database
    * @param leased whether memory may be believed now. Without a lease nobody waits for us, and so a read that began
    * earlier may be older than a revocation that is over: everybody asks for themselves.
    */
-  async read(key: string, load: () => Promise<Found>, leased: () => boolean): Promise<Found> {
-    for (;;) {
-      const { position, result } = this.#join(key, load, leased())
-      const found = await result
-      if (position !== this.position) continue
-      if (found.live) this.#remember(key, found.session!)
-      else this.#dead.set(key, found)
-      return found
-    }
+  async read(key: string, load: () => Promise<Found>, leased: boolean): Promise<Found> {
+    this.misses++
+    const { position, result } = this.#join(key, load, leased)
+    const found = await result
+    if (!found.live) this.#dead.set(key, found)
+    else if (position === this.position) this.#remember(key, found.session!)
+    return found
   }
 
   /** Applies revocations in order: what rests on one is forgotten. */
@@ -92,13 +91,13 @@ export class SessionMemory {
     const last = revocations.at(-1)
     if (!last) return
     this.position = last.position
-    const named = new Set(revocations.map(({ target }) => nameOf(target)))
-    if (revocations.every(({ target }) => target.kind === 'session')) {
-      for (const { target } of revocations) this.#forgetSession('id' in target ? target.id : '')
-      return
-    }
+    const targets = revocations.map(({ target }) => target)
+    if (targets.some(({ kind }) => kind === 'everything')) return this.#live.clear()
+    const ids = new Set(targets.map((target) => ('id' in target ? target.id : '')))
+    if (targets.every(({ kind }) => kind === 'session'))
+      return ids.forEach((id) => this.#forgetSession(id))
     for (const [key, session] of this.#live.entries()) {
-      if (restsOn(session, named)) this.#live.delete(key)
+      if (restsOn(session, ids)) this.#live.delete(key)
     }
   }
 
@@ -106,9 +105,7 @@ export class SessionMemory {
   clear(position: number): void {
     this.position = position
     this.#live.clear()
-    this.#keys.clear()
     this.#dead.clear()
-    this.#reads.clear()
   }
 
   #join(key: string, load: () => Promise<Found>, leased: boolean): Read {

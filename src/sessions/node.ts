@@ -1,13 +1,16 @@
 import pg from 'pg'
-import type { Connection } from '../db/open.ts'
+import type { Connection, Db } from '../db/open.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { Lease, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
+import { Lease, leaseFor, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
 import { SessionMemory, type MemoryLimits } from './memory.ts'
-import type { Revocation, Target } from './revocations.ts'
+import { prune, type Revocation, type Target } from './revocations.ts'
 
 /** The channel that says "look now". Losing what is said there costs time, never truth. */
 export const revocationChannel = 'sallyport_revocations'
+
+/** How often a node deletes what nobody needs any more, in milliseconds. */
+const pruneEvery = 60_000
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -17,6 +20,8 @@ export interface NodeOptions {
   /** Whether to listen for nudges; without, only the timer renews. @default true */
   readonly listen?: boolean
   readonly lease?: Lease
+  /** Where to {@link prune}, once a minute. @default nowhere */
+  readonly db?: Db
 }
 
 /**
@@ -25,18 +30,26 @@ export interface NodeOptions {
  *
  * States: *unregistered* (no memory, no lease) → register → *registered* (may begin a renewal within L) → renew →
  * *leased* (answers from memory until L after the renewal began) → renew → … More than L after the last
- * statement that succeeded *began*, it is *unregistered* again. It has one connection of its own, so that a busy pool never costs a lease.
+ * statement that succeeded *began*, or on another connection, it is *unregistered* again. It has one connection of
+ * its own, so that a busy pool never costs a lease.
  */
 export class Node {
-  readonly id: string = newId()
   readonly memory: SessionMemory
   readonly lease: Lease
   readonly #options: NodeOptions
   #client: pg.Client | undefined
+  /**
+   * Our row in `nodes`. Every connection has its own: a registration that went unanswered on an earlier one may still
+   * be on its way, and must not say of this one that it knows what happened since.
+   */
+  #row = ''
+  #registeredRow: string | undefined
   /** When the last statement about this node that succeeded began; undefined: unregistered. */
   #since: Moment | undefined
   #acknowledged = -1
   #timer: NodeJS.Timeout | undefined
+  #pruneTimer: NodeJS.Timeout | undefined
+  #pruning: Promise<void> | undefined
   #running: Promise<void> | undefined
   #again = false
   #stopped = false
@@ -51,6 +64,7 @@ export class Node {
   async start(): Promise<void> {
     await this.renew()
     this.#timer = setInterval(() => void this.renew(), renewEvery).unref()
+    this.#pruneTimer = setInterval(() => (this.#pruning = this.#prune()), pruneEvery).unref()
   }
 
   /** Looks now. However many ask at once, one statement runs; who asks during it is owed another. */
@@ -64,10 +78,11 @@ export class Node {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
-    await this.#running
+    clearInterval(this.#pruneTimer)
+    await Promise.all([this.#running, this.#pruning])
     this.lease.end()
     this.memory.clear(this.memory.position)
-    await this.#client?.query('delete from nodes where id = $1', [this.id]).catch(() => {})
+    await this.#client?.query('delete from nodes where id = $1', [this.#row]).catch(() => {})
     await this.#disconnect()
   }
 
@@ -75,10 +90,9 @@ export class Node {
     while (this.#again && !this.#stopped) {
       this.#again = false
       try {
-        const client = (this.#client ??= await this.#connect())
-        await this.#once(client)
+        await this.#once(this.#client ?? (await this.#connect()))
       } catch (err) {
-        this.#options.log.debug({ err, node: this.id }, 'a lease could not be renewed')
+        this.#options.log.debug({ err, node: this.#row }, 'a lease could not be renewed')
         await this.#disconnect()
       }
     }
@@ -87,64 +101,76 @@ export class Node {
   async #once(client: pg.Client): Promise<void> {
     let began = this.lease.moment()
     // Asked of the very moment at which the renewal begins: a registration that has grown old meanwhile is no right.
-    while (!this.#since || outlived(this.#since, began)) {
+    while (!this.#since || outlived(this.#since, began, leaseFor)) {
       await this.#register(client)
       began = this.lease.moment()
     }
     const revocations = await this.#read(client)
     if (!revocations) {
-      // Somebody took us off the list: what we remember may be older than what they have not waited for.
+      // What we remember may be older than what nobody waited for, or what nobody can tell us any more.
       this.#since = undefined
       this.#again = true
       return this.#forget(this.memory.position)
     }
     this.memory.apply(revocations)
     this.#since = began
-    this.lease.renew(began)
+    // Who has seen us silent for L + S waits no longer: an answer later than S must not prove them wrong.
+    if (!outlived(began, this.lease.moment(), statementFor)) this.lease.renew(began)
     await this.#acknowledge(client)
   }
 
-  /** Forgets first, registers second: between the two there is nothing that could be stale. */
+  /**
+   * Forgets first, registers second: a row that says we know everything up to now must find nothing older in memory.
+   * The row of an earlier connection goes, so that nobody waits for it.
+   */
   async #register(client: pg.Client): Promise<void> {
     this.#forget(this.memory.position)
     const began = this.lease.moment()
     const { rows } = await client.query<{ position: string }>(
-      `insert into nodes (id, at, position) select $1, clock_timestamp(), id from revocation_head
+      `with earlier as (delete from nodes where id = $2 and id <> $1)
+       insert into nodes (id, at, position) select $1, clock_timestamp(), id from revocation_head
        on conflict (id) do update set at = excluded.at, position = excluded.position returning position`,
-      [this.id],
+      [this.#row, this.#registeredRow],
     )
+    this.#registeredRow = this.#row
     this.#forget(Number(rows[0]!.position))
     this.#acknowledged = this.memory.position
     this.#since = began
   }
 
-  /** What happened since our position, telling the database that we are here; undefined when it does not know us. */
+  /**
+   * What happened since our position, telling the database that we are here. Undefined when it does not know us, or
+   * cannot tell everything: positions have no gaps, so what is missing was pruned.
+   */
   async #read(client: pg.Client): Promise<readonly Revocation[] | undefined> {
     const { rows } = await client.query<{
       known: boolean
+      head: string
       id: string | null
       kind: Target['kind']
       target: string | null
     }>(
       `with renewed as (update nodes set at = clock_timestamp() where id = $1 returning true)
-       select exists (select from renewed) as known, r.id, r.kind, r.target
-       from (values (1)) as always left join revocations r on r.id > $2 order by r.id`,
-      [this.id, this.memory.position],
+       select exists (select from renewed) as known, head.id as head, r.id, r.kind, r.target
+       from revocation_head head left join revocations r on r.id > $2 order by r.id`,
+      [this.#row, this.memory.position],
     )
-    if (!rows[0]?.known) return undefined
-    return rows
+    const { known, head } = rows[0]!
+    const revocations = rows
       .filter(({ id }) => id !== null)
       .map(({ id, kind, target }) => ({
         position: Number(id),
         target: { kind, id: target } as Target,
       }))
+    const complete = this.memory.position + revocations.length === Number(head)
+    return known && complete ? revocations : undefined
   }
 
   /** Says how far we have *applied*, in a statement of its own: a position that is merely read promises nothing. */
   async #acknowledge(client: pg.Client): Promise<void> {
     const { position } = this.memory
     if (position === this.#acknowledged) return
-    await client.query('update nodes set position = $2 where id = $1', [this.id, position])
+    await client.query('update nodes set position = $2 where id = $1', [this.#row, position])
     this.#acknowledged = position
   }
 
@@ -169,9 +195,18 @@ export class Node {
     client.on('end', () => {
       if (this.#client === client) this.#client = undefined
     })
+    this.#client = client
+    this.#row = newId()
+    this.#since = undefined
     await client.connect()
     if (listen) await client.query(`listen ${revocationChannel}`)
     return client
+  }
+
+  async #prune(): Promise<void> {
+    const { db, log } = this.#options
+    if (db)
+      await prune(db).catch((err) => log.debug({ err }, 'old revocations could not be deleted'))
   }
 
   async #disconnect(): Promise<void> {

@@ -16,43 +16,59 @@ export interface Revocation {
   readonly target: Target
 }
 
-/** How long entries are kept; a node that has not read for that long has long forgotten everything. */
+/** How long entries and silent nodes are kept, in milliseconds. */
 export const keepRevocations: number = 60 * 60_000
 
 /**
  * Adds to the list that every node reads. Call it last in the transaction: from here to the commit nobody else can.
  * @returns the position that every node has to reach before the change holds everywhere
  */
-export async function announce(tx: Db, targets: readonly Target[], now: Date): Promise<number> {
+export async function announce(tx: Db, targets: readonly Target[]): Promise<number> {
   if (targets.length === 0) return 0
   const kinds = targets.map(({ kind }) => kind)
   const ids = targets.map((target) => ('id' in target ? target.id : null))
   const { rows } = await sql<{ position: string }>`
     with head as (update revocation_head set id = id + ${targets.length} returning id)
     insert into revocations (id, kind, target, at)
-    select head.id - ${targets.length} + t.place, t.kind, t.target, ${now}
+    select head.id - ${targets.length} + t.place, t.kind, t.target, clock_timestamp()
     from head, unnest(${kinds}::text[], ${ids}::uuid[]) with ordinality as t (kind, target, place)
     returning (select id from head) as position`.execute(tx)
   return Number(rows[0]!.position)
 }
 
-/** Whether a session rests on any of the targets. `named` holds their {@link nameOf}. */
-export function restsOn(session: StoredSession, named: ReadonlySet<string>): boolean {
-  const { id, person, organizations } = session
+/** The last position committed: who has reached it knows of everything that has happened. */
+export async function lastPosition(db: Db): Promise<number> {
+  const { rows } = await sql<{ id: string }>`select id from revocation_head`.execute(db)
+  return Number(rows[0]!.id)
+}
+
+/** Whether a session rests on one of these. No two things have the same id, of whatever kind they are. */
+export function restsOn(session: StoredSession, ids: ReadonlySet<string>): boolean {
   return (
-    named.has('everything') ||
-    named.has(`session ${id}`) ||
-    named.has(`user ${person.id}`) ||
-    organizations.some(
-      (one) =>
-        named.has(`organization ${one.id}`) ||
-        named.has(`connection ${one.connectionId}`) ||
-        named.has(`identity ${one.identityId}`),
+    ids.has(session.id) ||
+    ids.has(session.person.id) ||
+    session.organizations.some(
+      (one) => ids.has(one.id) || ids.has(one.connectionId) || ids.has(one.identityId),
     )
   )
 }
 
-/** A target as a string, to be looked up in a set. */
-export function nameOf(target: Target): string {
-  return 'id' in target ? `${target.kind} ${target.id}` : target.kind
+const batch = 1000
+
+/**
+ * Deletes what nobody needs any more, a little at a time: entries older than {@link keepRevocations}, and nodes that
+ * have been silent for as long. By the database's clock, as nodes write it.
+ * A node that has not read an entry before it goes sees the gap, and registers anew.
+ */
+export async function prune(db: Db): Promise<void> {
+  const before = sql`clock_timestamp() - ${keepRevocations} * interval '1 millisecond'`
+  await sql`delete from nodes where at < ${before}`.execute(db)
+  let deleted: number
+  do {
+    const { numAffectedRows } = await sql`
+      delete from revocations where id in (
+        select id from revocations where at < ${before} order by at limit ${batch} for update skip locked
+      )`.execute(db)
+    deleted = Number(numAffectedRows)
+  } while (deleted === batch)
 }

@@ -3,7 +3,7 @@ import { setConnectionState, type ConnectionState } from '../accounts/connection
 import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import type { Node } from './node.ts'
-import { announce, type Target } from './revocations.ts'
+import { announce, lastPosition, type Target } from './revocations.ts'
 import { settle } from './settle.ts'
 
 /** What revoking takes: the truth, and the node that answers here. */
@@ -23,6 +23,7 @@ export interface Actor {
 
 /**
  * Carries out a change and everything that must die of it. When this returns, no node answers from before the change.
+ * That holds too when there was nothing left to do: whoever did it may still be waiting for a node.
  * @param change makes the change in the transaction it is given, and names what rests on it
  */
 export async function revoke<T>(
@@ -32,7 +33,10 @@ export async function revoke<T>(
 ): Promise<T> {
   const { result, position } = await db.transaction().execute(async (tx) => {
     const { result, targets } = await change(tx)
-    return { result, position: await announce(tx, targets, now) }
+    return {
+      result,
+      position: targets.length > 0 ? await announce(tx, targets) : await lastPosition(tx),
+    }
   })
   await settle(db, node, position)
   return result

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { homeRoute } from '../../dev/home.ts'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../../dev/provider.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { minutes } from '../../src/lib/clock.ts'
 import { callbackOf, isSignedIn, leave, sees, setStage } from './_visitor.ts'
 
@@ -108,29 +108,31 @@ test('the whole story can be told with the keyboard alone', async (t) => {
   await sees(page, 'You are signed out')
   await press(page, /^Sign in again$/)
   await press(page, /^Another organization$/)
+  await tabTo(page, page.getByLabel('Your organization'))
   await page.keyboard.type('acme')
   await page.keyboard.press('Enter')
   await press(page, /^Continue with/)
   await page.getByRole('banner').getByRole('link', { name: 'Bob Baker' }).waitFor()
 })
 
-/** Goes to a link or button with the Tab key, sees that it shows the focus, and presses it. */
+/** Presses a link or button that shows the focus. */
 async function press(page: Page, name: RegExp): Promise<void> {
   const target = page.getByRole('button', { name }).or(page.getByRole('link', { name })).first()
-  await target.waitFor()
-  for (
-    let tabs = 0;
-    !(await target.evaluate((element) => element === document.activeElement));
-    tabs++
-  ) {
-    assert.ok(tabs < 40, `the Tab key does not lead to ${name}`)
-    await page.keyboard.press('Tab')
-  }
+  await tabTo(page, target)
   const outline = await target.evaluate((element) => getComputedStyle(element).outlineStyle)
   assert.notEqual(outline, 'none', `${name} does not show the focus`)
   const left = page.waitForEvent('framenavigated')
   await page.keyboard.press('Enter')
   await left
+}
+
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  await target.waitFor()
+  const focused = () => target.evaluate((element) => element === document.activeElement)
+  for (let tabs = 0; !(await focused()); tabs++) {
+    assert.ok(tabs < 40, `the Tab key does not lead to ${target}`)
+    await page.keyboard.press('Tab')
+  }
 }
 
 function background(page: Page): Promise<string> {

@@ -70,24 +70,21 @@ test('a new page remembers who signed in on one that was closed', async (t) => {
   await seesSignedIn(later, 'Alice Archer')
 })
 
-for (const count of [2, 5]) {
-  test(`S0-14 ${count} tabs that come back from the provider at once all find themselves signed in, in one session`, async (t) => {
-    const page = await stage.visit(t)
-    const before = await liveSessions()
-    const more = Array.from({ length: count - 1 }, () => page.context().newPage())
-    const tabs = [page, ...(await Promise.all(more))]
-    for (const tab of tabs) await leave(tab, '/login?return_to=%2Faccount')
-    await Promise.all(tabs.map((tab) => sees(tab, 'Who are you?')))
-    await Promise.all(tabs.map((tab) => choose(tab, 'Bob')))
-    // A tab may present the session that another has just replaced; it finds the new one when it asks again.
-    await Promise.all(tabs.map((tab) => sees(tab, /^(Your account|Welcome back)$/)))
-    for (const tab of tabs) {
-      await tab.reload()
-      await sees(tab, 'Your account')
-    }
-    assert.equal(await liveSessions(), before + 1)
-  })
-}
+test('S0-14 five tabs with a sign-in each under way are all led back signed in, in one session', async (t) => {
+  const page = await stage.visit(t)
+  const before = await liveSessions()
+  const more = Array.from({ length: 4 }, () => page.context().newPage())
+  const tabs = [page, ...(await Promise.all(more))]
+  for (const tab of tabs) await leave(tab, '/login?return_to=%2Faccount')
+  await Promise.all(tabs.map((tab) => sees(tab, 'Who are you?')))
+  for (const tab of tabs.toReversed()) {
+    await choose(tab, 'Bob')
+    await sees(tab, 'Your account')
+  }
+  await Promise.all(tabs.map((tab) => tab.reload()))
+  await Promise.all(tabs.map((tab) => sees(tab, 'Your account')))
+  assert.equal(await liveSessions(), before + 1)
+})
 
 test('CSR-06, PIP-02 the way back opened in another browser is refused with a page that knows the organization, and still works in its own', async (t) => {
   const [page, stranger] = [await stage.visit(t), await stage.visit(t)]

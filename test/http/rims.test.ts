@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
+import express from 'express'
+import { pages } from '../../src/http/adapters/express.ts'
+import { listen, stopServer } from '../../src/http/server.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import type { Route } from '../../src/http/exchange.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import { describeEveryRim } from '../_rims.ts'
+import { sendOverHttp } from '../_send.ts'
 
 const read = { method: 'GET', access: 'public', csrf: 'none', body: 'none' } as const
 
@@ -224,4 +229,22 @@ describeEveryRim('the rim', (rim) => {
       app.line.mend()
     }
   })
+})
+
+test('pages used after a body parser say so, instead of taking an eaten form for an empty one', async (t) => {
+  const app = express()
+  app.use(express.urlencoded())
+  app.use(pages({ owns: () => true, fetch: async () => new Response('not reached') }))
+  let told = ''
+  app.use((error: Error, _request: unknown, response: express.Response, _next: unknown) => {
+    told = error.message
+    response.sendStatus(500)
+  })
+  const server = createServer(app)
+  t.after(() => stopServer(server, 0))
+  const url = `http://127.0.0.1:${await listen(server, { host: '127.0.0.1', port: 0 })}/logout`
+  const form = new Request(url, { method: 'POST', body: new URLSearchParams({ a: 'b' }) })
+  assert.equal((await sendOverHttp(form)).status, 500)
+  assert.match(told, /before any body parser/)
+  assert.equal(await (await sendOverHttp(new Request(url))).text(), 'not reached')
 })

@@ -385,11 +385,10 @@ suite('SALLYPORT_EGRESS_ALLOW', () => {
 
   test('FET-02 everything, this machine and where clouds keep credentials are refused', () => {
     const refused = [
-      ...['0.0.0.0/0', '::/0', '10.0.0.0/7', '172.0.0.0/8', '0.0.0.0', '8.8.8.8', '2000::/8'],
-      ...['127.0.0.1', '127.0.0.0/8', '::1', 'fe80::/10', '169.254.169.254', '169.254.0.0/16'],
-      ...['100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254', '::ffff:10.0.0.1', '224.0.0.0/8'],
-      ...['idp.corp.example', '10.0.0.0/33', '10.1.2.3,127.0.0.1'],
-    ]
+      '0.0.0.0/0 ::/0 10.0.0.0/7 172.0.0.0/8 0.0.0.0 8.8.8.8 2000::/8 127.0.0.1 127.0.0.0/8 ::1',
+      'fe80::/10 169.254.169.254 169.254.0.0/16 100.100.100.200 fd00:ec2::254 fd20:ce::254',
+      '::ffff:10.0.0.1 224.0.0.0/8 idp.corp.example 10.0.0.0/33 10.1.2.3,127.0.0.1',
+    ].flatMap((line) => line.split(' '))
     for (const value of refused) {
       const [problem, ...others] = problemsOf(allowing(value))
       assert.match(problem ?? value, /^SALLYPORT_EGRESS_ALLOW holds/)

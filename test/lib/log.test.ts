@@ -20,12 +20,11 @@ function collected(level: Parameters<typeof createLog>[0] = 'trace'): { log: Log
 
 suite('the log', () => {
   const names = [
-    ...['authorization', 'cookie', 'set-cookie', 'code', 'code_verifier', 'state', 'nonce'],
-    ...['token', 'access_token', 'refresh_token', 'id_token', 'client_secret', 'clientSecret'],
-    ...['client_assertion', 'verifier', 'secret', 'password'],
-  ]
+    'authorization cookie set-cookie code code_verifier state nonce token access_token',
+    'refresh_token id_token client_secret clientSecret client_assertion verifier secret password',
+  ].flatMap((line) => line.split(' '))
 
-  test('SEC-06 what has the name of a secret is not written, at three levels and in lists', () => {
+  test('what has the name of a secret is not written, at three levels and in lists', () => {
     for (const name of names) {
       const { log, text } = collected()
       const secret = { [name]: canary }
@@ -42,7 +41,7 @@ suite('the log', () => {
     }
   })
 
-  test('SEC-06 a secret that is marked as one is not written under any name', () => {
+  test('a secret that is marked as one is not written under any name', () => {
     const { log, text } = collected()
     const value = new Secret(canary)
     log.info({ harmless: value, deep: { er: { and: { deeper: value } } } }, `in a text: ${value}`)
@@ -50,7 +49,7 @@ suite('the log', () => {
     assert.ok(!text().includes(canary), text())
   })
 
-  test('SEC-07 a line stays one line whatever is in it', () => {
+  test('a line stays one line whatever is in it', () => {
     const { log, text } = collected()
     const name = 'Eve\r\n{"level":60,"msg":"forged"}\u001b[31m"}'
     log.info({ name }, `signed in: ${name}`)
@@ -68,7 +67,7 @@ suite('the log', () => {
     assert.deepEqual([msg, level, hostname, pid], ['oh', 40, undefined, undefined])
   })
 
-  test('SEC-06 a code that names an error is written, one that could be redeemed is not', () => {
+  test('a code that names an error is written, one that could be redeemed is not', () => {
     const { log, text } = collected()
     const redeemable = [
       canary,

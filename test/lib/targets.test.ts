@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { parseRange } from '../../src/lib/addresses.ts'
 import { createEgress } from '../../src/lib/egress.ts'
 import type { Egress, EgressPolicy, EgressReason } from '../../src/lib/egress.ts'
-import { serve, serveBytes } from '../_servers.ts'
+import { serve, serveBytes, serveTls } from '../_servers.ts'
 
 const share = 'connection'
 const publicAddress = '93.184.215.14'
@@ -151,6 +152,61 @@ suite('the address', () => {
     await egress.check('http://127.0.0.1:1/')
     await egress.check('https://[::1]:1/')
     await fails(egress.check('http://10.0.0.1/'), 'egress_blocked')
+  })
+
+  test('FET-02 an allowed range opens its addresses by name over https, and nothing else', async (t) => {
+    const allow = ['10.1.0.0/16', '100.64.0.0/10', 'fc00::/7'].map((text) => parseRange(text)!)
+    const open = ['10.1.2.3', '100.64.0.1', 'fd12:3456::1']
+    for (const address of open) {
+      const egress = egressTo(t, { allowLoopback: false, allow, resolve: async () => [address] })
+      await egress.check('https://idp.example/')
+      await fails(egress.check('http://idp.example/'), 'egress_blocked', address)
+      const named = address.includes(':') ? `[${address}]` : address
+      await fails(egress.check(`https://${named}/`), 'egress_blocked', address)
+    }
+    const closed = privateAddresses.filter((address) => !/^(100\.|fc|fd)/.test(address))
+    const metadata = '169.254.169.254 100.100.100.200 fd00:ec2::254 fd00:c1::a9fe:a9fe fd20:ce::254'
+    const everywhere = ['0.0.0.0/0', '::/0'].map((text) => parseRange(text)!)
+    for (const address of [...closed, '10.2.0.1', '::ffff:10.1.2.3']) {
+      const egress = egressTo(t, { allowLoopback: false, allow, resolve: async () => [address] })
+      await fails(egress.check('https://idp.example/'), 'egress_blocked', address)
+    }
+    for (const address of metadata.split(' ')) {
+      const resolve = async () => [address]
+      for (const ranges of [allow, everywhere]) {
+        const egress = egressTo(t, { allowLoopback: false, allow: ranges, resolve })
+        await fails(egress.check('https://idp.example/'), 'egress_blocked', address)
+      }
+    }
+  })
+
+  test('FET-03 an allowed address beside a public one, or beside another, is refused', async (t) => {
+    const allow = [parseRange('10.1.0.0/16')!]
+    for (const addresses of [
+      ['10.1.2.3', publicAddress],
+      ['10.1.2.3', '10.2.0.1'],
+    ]) {
+      const egress = egressTo(t, { allowLoopback: false, allow, resolve: async () => addresses })
+      await fails(egress.check('https://idp.example/'), 'egress_blocked')
+    }
+  })
+
+  test('FET-02 an allowed address is dialled over TLS, under the name', async (t) => {
+    const tls = await serveTls(t, 'idp.corp.example', (_request, response) => response.end('here'))
+    tls.trust()
+    const resolve = async () => ['127.0.0.1']
+    const url = `https://idp.corp.example:${tls.port}/`
+    const allow = [parseRange('127.0.0.1')!]
+    const open = egressTo(t, { allowLoopback: false, allow, resolve })
+    assert.equal(await (await open.fetch(url, { share })).text(), 'here')
+    const other = `https://other.corp.example:${tls.port}/`
+    await fails(
+      open.fetch(other, { share }),
+      'egress_failed',
+      'the certificate is for another name',
+    )
+    const closed = egressTo(t, { allowLoopback: false, resolve })
+    await fails(closed.fetch(url, { share }), 'egress_blocked')
   })
 
   test('FET-03 one address that is not public among several is enough to refuse', async (t) => {

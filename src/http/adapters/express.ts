@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { toListener } from '../server.ts'
+import { pathOf, toListener } from '../server.ts'
 import type { Mountable, SignedIn } from '../who.ts'
-import { pathOf, requireUser as requireUserOverNode } from './node.ts'
+import { requireUser as requireUserOverNode } from './node.ts'
 
 declare global {
   namespace Express {

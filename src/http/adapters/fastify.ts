@@ -1,8 +1,8 @@
 import type {} from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { toListener } from '../server.ts'
+import { pathOf, toListener } from '../server.ts'
 import type { Mountable, SignedIn } from '../who.ts'
-import { pathOf, requireUser as requireUserOverNode } from './node.ts'
+import { requireUser as requireUserOverNode } from './node.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { toListener } from '../server.ts'
+import { pathOf, toListener } from '../server.ts'
 import type { Mountable, SignedIn } from '../who.ts'
 
 /**
@@ -33,9 +33,4 @@ export async function requireUser(
     sallyport.challenge({ url: new URL(target, url).href, method, headers }, who),
   )(request, response)
   return undefined
-}
-
-/** The path of a request target (RFC 9112 §3.2), without its query. */
-export function pathOf(target: string = '/'): string {
-  return target.split(/[?#]/, 1)[0]!
 }

@@ -1,0 +1,80 @@
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { keepPostgresRunning } from '../db/keep-running.ts'
+import { readConfig, type Environment } from '../lib/config.ts'
+import { createLog } from '../lib/log.ts'
+
+/** A worker that ends sooner than this after its start (milliseconds) was not able to start. */
+const tooSoon = 2_000
+/** How long workers get to answer what is running before they are ended, in milliseconds. */
+const patience = 10_000
+
+/**
+ * Runs `count` server processes that share one port, and replaces any that ends by itself. Each is a node of its own:
+ * they answer from their own memory and hear of revocations through the database.
+ * @throws Error when a worker cannot start; it has said why
+ */
+export async function serveWithWorkers(
+  count: number,
+  env: Environment,
+  stopped: Promise<void>,
+): Promise<void> {
+  const config = readConfig(env)
+  const log = createLog(config.logLevel)
+  const own = config.databaseUrl
+    ? undefined
+    : await keepPostgresRunning(join(config.data, 'postgres'), (line) => log.warn(line))
+  const shared = own ? { ...env, DATABASE_URL: urlOf(own.connection) } : env
+  const workers = new Set<Worker>()
+  let stopping = false
+
+  const failed = new Promise<never>((_, reject) => {
+    function fork(): void {
+      const worker = cluster.fork(shared)
+      const startedAt = performance.now()
+      workers.add(worker)
+      worker.on('exit', (code, signal) => {
+        workers.delete(worker)
+        if (stopping) return
+        if (performance.now() - startedAt < tooSoon)
+          return reject(new Error('A worker could not start; see above.'))
+        log.warn({ worker: worker.process.pid, code, signal }, 'a worker ended and is replaced')
+        fork()
+      })
+    }
+    for (let i = 0; i < count; i++) fork()
+  })
+
+  try {
+    await Promise.race([stopped, failed])
+  } finally {
+    stopping = true
+    await Promise.all([...workers].map(end))
+    await own?.stop()
+  }
+}
+
+async function end(worker: Worker): Promise<void> {
+  if (worker.isDead()) return
+  const exited = once(worker, 'exit')
+  worker.process.kill('SIGTERM')
+  const cut = setTimeout(() => worker.process.kill('SIGKILL'), patience)
+  await exited
+  clearTimeout(cut)
+}
+
+/** The embedded server's socket as an address that DATABASE_URL can carry. */
+function urlOf({
+  host,
+  port,
+  user,
+  database,
+}: {
+  host: string
+  port: number
+  user: string
+  database: string
+}): string {
+  return `postgres://${user}@socket:${port}/${database}?host=${encodeURIComponent(host)}`
+}
