@@ -9,9 +9,10 @@ import { nearest } from './lib/spelling.ts'
 /** Every command there is. The help text is made from this table. */
 export const commands: Readonly<Record<string, Command>> = {
   serve: {
-    usage: 'serve',
-    meaning: 'Run the server. Settings come from the environment: see docs/configuration.md.',
-    options: {},
+    usage: 'serve [--workers N]',
+    meaning:
+      'Run the server, with --workers as that many processes. Settings come from the environment: see docs/configuration.md.',
+    options: { workers: { type: 'string' } },
     run: serve,
   },
   connect: {

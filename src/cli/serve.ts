@@ -1,10 +1,17 @@
+import cluster from 'node:cluster'
 import { createSallyport, type Sallyport } from '../app.ts'
 import { createHttpServer, listen, stopServer } from '../http/server.ts'
 import { readConfig, type Config, type Environment } from '../lib/config.ts'
-import type { Values } from './command.ts'
+import { UsageError, type Values } from './command.ts'
+import { serveWithWorkers } from './workers.ts'
 
-/** Runs the server until it is told to stop. */
-export async function serve(_values: Values, env: Environment): Promise<void> {
+/** More would only take turns. */
+const mostWorkers = 64
+
+/** Runs the server until it is told to stop; with `--workers`, as that many processes on one port. */
+export async function serve(values: Values, env: Environment): Promise<void> {
+  const workers = countWorkers(values['workers'])
+  if (workers > 1 && cluster.isPrimary) return serveWithWorkers(workers, env, untilStopped())
   const config = readConfig(env)
   const sallyport = await createSallyport({ config })
   try {
@@ -17,6 +24,15 @@ export async function serve(_values: Values, env: Environment): Promise<void> {
   } finally {
     await sallyport.close()
   }
+}
+
+function countWorkers(given: string | boolean | undefined): number {
+  const count = Number(given ?? 1)
+  if (!Number.isInteger(count) || count < 1 || count > mostWorkers)
+    throw new UsageError(
+      `--workers takes a whole number from 1 to ${mostWorkers}; it is "${given}".`,
+    )
+  return count
 }
 
 /** Listens, says so through `ready`, and settles when everything is answered after SIGINT or SIGTERM. */

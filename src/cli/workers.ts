@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { keepPostgresRunning } from '../db/keep-running.ts'
 import { readConfig, type Environment } from '../lib/config.ts'
+import { OperatorError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
 
 /** A worker that ends sooner than this after its start (milliseconds) was not able to start. */
@@ -13,7 +14,7 @@ const patience = 10_000
 /**
  * Runs `count` server processes that share one port, and replaces any that ends by itself. Each is a node of its own:
  * they answer from their own memory and hear of revocations through the database.
- * @throws Error when a worker cannot start; it has said why
+ * @throws OperatorError when a worker cannot start; it has said why
  */
 export async function serveWithWorkers(
   count: number,
@@ -38,7 +39,7 @@ export async function serveWithWorkers(
         workers.delete(worker)
         if (stopping) return
         if (performance.now() - startedAt < tooSoon)
-          return reject(new Error('A worker could not start; see above.'))
+          return reject(new OperatorError('A worker could not start; what it said stands above.'))
         log.warn({ worker: worker.process.pid, code, signal }, 'a worker ended and is replaced')
         fork()
       })

@@ -162,19 +162,13 @@ suite('a database in trouble', () => {
     assert.notEqual(await backend(db), before)
   })
 
-  test('a connection cut while the pool closes is nobody’s concern', async (t) => {
-    const line = await cuttable(database.connection)
-    t.after(() => line.close())
+  test('what a server says while the pool closes is nobody’s concern', async (t) => {
+    const { connection, spoke } = await lastWord(t, database.connection)
     const told: Error[] = []
-    const options = { pool: 2, onIdleError: (error: Error) => void told.push(error) }
-    const db = openDatabase(line.connection, options)
-    await Promise.all([backend(db), backend(db)])
-    const closed = db.destroy()
-    const terminated = sql`select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid()`.execute(database.db)
-    await Promise.all([closed, terminated])
-    line.cut()
-    await new Promise((resolve) => setImmediate(resolve))
+    const db = openDatabase(connection, { onIdleError: (error) => void told.push(error) })
+    await backend(db)
+    await db.destroy()
+    await spoke
     assert.deepEqual(told, [])
   })
 
@@ -287,4 +281,30 @@ async function swallowing(t: TestContext, to: TestConnection) {
     /** From now on; new connections work. */
     swallow: () => pairs.forEach(([near]) => near.unpipe().resume()),
   }
+}
+
+/** A line to a server that is stopped while we say goodbye, and so answers that with a fault. */
+async function lastWord(t: TestContext, to: TestConnection) {
+  const { promise: spoke, resolve } = Promise.withResolvers<void>()
+  const fields = Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0')
+  const fault = Buffer.concat([Buffer.from('E\0\0\0'), Buffer.of(fields.length + 4), fields])
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = dial(`${to.host}/.s.PGSQL.${to.port}`)
+    near
+      .on('error', () => {})
+      .pipe(
+        far.on('error', () => {}),
+        { end: false },
+      )
+    far.pipe(near, { end: false })
+    near.on('end', () => {
+      near.end(fault)
+      far.destroy()
+    })
+    near.on('close', resolve)
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  t.after(() => server.close())
+  const { port } = server.address() as { port: number }
+  return { connection: { ...to, host: '127.0.0.1', port }, spoke }
 }

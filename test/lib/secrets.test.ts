@@ -80,5 +80,6 @@ test('a secret prints nowhere, and is there when asked for', () => {
     assert.ok(!text.includes(canary), text)
     assert.ok(!text.includes(Buffer.from(canary).toString('hex').slice(0, 8)), text)
   }
+  assert.equal(inspect(held.password), '[redacted]')
   assert.equal(held.password.reveal(), canary)
 })
