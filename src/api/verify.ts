@@ -120,7 +120,6 @@ function headersFor(session: StoredSession | null): Record<string, string> {
   ])
   return {
     ...Object.fromEntries(values),
-    'cache-control': 'no-store',
     vary: 'Cookie, Authorization',
   }
 }

@@ -42,8 +42,9 @@ export async function serveUntilStopped(
   ready: (port: number) => void,
 ): Promise<void> {
   const server = createHttpServer(fetch)
+  const port = await listen(server, at)
   const stopped = untilStopped()
-  ready(await listen(server, at))
+  ready(port)
   await stopped
   await stopServer(server)
 }

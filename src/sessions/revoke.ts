@@ -29,7 +29,6 @@ export interface Actor {
 export async function revoke<T>(
   { db, node }: Revoking,
   change: (tx: Db) => Promise<{ result: T; targets: readonly Target[] }>,
-  now: Date,
 ): Promise<T> {
   const { result, position } = await db.transaction().execute(async (tx) => {
     const { result, targets } = await change(tx)
@@ -75,15 +74,11 @@ export function suspendPerson(
   actor: Actor,
   now: Date,
 ): Promise<void> {
-  return revoke(
-    revoking,
-    async (tx) => {
-      await suspendUser(tx, userId, now)
-      await markEnded(tx, { userId, reason: 'suspended', actor }, now)
-      return { result: undefined, targets: [{ kind: 'user', id: userId }] }
-    },
-    now,
-  )
+  return revoke(revoking, async (tx) => {
+    await suspendUser(tx, userId, now)
+    await markEnded(tx, { userId, reason: 'suspended', actor }, now)
+    return { result: undefined, targets: [{ kind: 'user', id: userId }] }
+  })
 }
 
 /** Moves a connection to another state; what rests on it is judged anew everywhere. */
@@ -91,16 +86,11 @@ export function changeConnectionState(
   revoking: Revoking,
   id: string,
   state: ConnectionState,
-  now: Date,
 ): Promise<void> {
-  return revoke(
-    revoking,
-    async (tx) => {
-      await setConnectionState(tx, id, state)
-      return { result: undefined, targets: [{ kind: 'connection', id }] }
-    },
-    now,
-  )
+  return revoke(revoking, async (tx) => {
+    await setConnectionState(tx, id, state)
+    return { result: undefined, targets: [{ kind: 'connection', id }] }
+  })
 }
 
 interface Ending {
@@ -112,17 +102,13 @@ interface Ending {
 }
 
 function endSessions(revoking: Revoking, ending: Ending, now: Date): Promise<number> {
-  return revoke(
-    revoking,
-    async (tx) => {
-      const ended = await markEnded(tx, ending, now)
-      return {
-        result: ended.length,
-        targets: ended.map((id) => ({ kind: 'session', id }) as const),
-      }
-    },
-    now,
-  )
+  return revoke(revoking, async (tx) => {
+    const ended = await markEnded(tx, ending, now)
+    return {
+      result: ended.length,
+      targets: ended.map((id) => ({ kind: 'session', id }) as const),
+    }
+  })
 }
 
 async function markEnded(

@@ -410,7 +410,7 @@ describe('signing in', () => {
         .execute()
       return { result: undefined, targets: [{ kind: 'user', id: user.id }] as const }
     }
-    await revoke(app.sallyport.services, remove, now)
+    await revoke(app.sallyport.services, remove)
     assert.equal(await name(browser), 401, 'the session proves nothing any more')
     assert.equal((await app.signIn(app.browser(), 'removed')).status, 403)
   })

@@ -31,7 +31,9 @@ interface Step<State> {
 export function explore<State>(system: System<State>, limit: number = Infinity): Explored {
   const found = search(system, limit, false)
   // Remembering the way to every state is dear: only when there is one to tell, the search is repeated with it.
-  return found.wrong ? { ...found, violation: way(search(system, limit, true).wrong) } : { ...found, violation: undefined }
+  return found.wrong
+    ? { ...found, violation: way(search(system, limit, true).wrong) }
+    : { ...found, violation: undefined }
 }
 
 function search<State>(

@@ -104,9 +104,25 @@ export function protocol(world: World): System<WorldState> {
   const untilT = holds('wait until T + L')
   const outlived = L + 1
   const born: NodeState = {
-    since: outlived, lease: L, steady: 0, position: 0, remembers: 0,
-    asked: 0, age: 0, jumped: 0, seenAge: 0, seen: 0, saw: 0,
-    row: 0, rowAge: 0, rowPosition: 0, read: 0, readPosition: 0, late: 0, slide: 0, ghost: 0,
+    since: outlived,
+    lease: L,
+    steady: 0,
+    position: 0,
+    remembers: 0,
+    asked: 0,
+    age: 0,
+    jumped: 0,
+    seenAge: 0,
+    seen: 0,
+    saw: 0,
+    row: 0,
+    rowAge: 0,
+    rowPosition: 0,
+    read: 0,
+    readPosition: 0,
+    late: 0,
+    slide: 0,
+    ghost: 0,
   }
   const idle = { asked: asked.nothing, age: 0, jumped: 0, seenAge: 0, seen: 0, saw: 0 } as const
   const forgetful = { lease: L, remembers: 0 } as const
@@ -117,7 +133,16 @@ export function protocol(world: World): System<WorldState> {
       case asked.nothing: {
         const registered = n.since <= L || (!holds('a registration lasts for L') && n.row === 1)
         if (registered) yield ['renews', { ...n, ...idle, asked: asked.renewSent }]
-        else yield ['registers', { ...n, ...(holds('forget before registering') ? forgetful : {}), ...idle, asked: asked.registerSent }]
+        else
+          yield [
+            'registers',
+            {
+              ...n,
+              ...(holds('forget before registering') ? forgetful : {}),
+              ...idle,
+              asked: asked.registerSent,
+            },
+          ]
         if (n.row === 1 && n.rowPosition !== n.position && n.since < outlived)
           yield ['acknowledges', { ...n, ...idle, asked: asked.acknowledge }]
         return
@@ -126,7 +151,10 @@ export function protocol(world: World): System<WorldState> {
         yield ['registration sees', { ...n, ...seeing, asked: asked.registerSeen }]
         break
       case asked.registerSeen:
-        yield ['registration commits', { ...n, row: 1, rowAge: n.seenAge, rowPosition: n.seen, asked: asked.registerDone }]
+        yield [
+          'registration commits',
+          { ...n, row: 1, rowAge: n.seenAge, rowPosition: n.seen, asked: asked.registerDone },
+        ]
         break
       case asked.registerDone: {
         const kept = holds('forget at the answer') ? forgetful : {}
@@ -134,7 +162,8 @@ export function protocol(world: World): System<WorldState> {
         break
       }
       case asked.renewSent:
-        if (n.row === 1 || !holds('an unknown node registers')) yield ['renewal sees', { ...n, ...seeing, asked: asked.renewSeen }]
+        if (n.row === 1 || !holds('an unknown node registers'))
+          yield ['renewal sees', { ...n, ...seeing, asked: asked.renewSeen }]
         else yield ['renewal finds no row', { ...n, asked: asked.renewUnknown }]
         break
       case asked.renewSeen: {
@@ -159,7 +188,8 @@ export function protocol(world: World): System<WorldState> {
 
   function renewed(w: WorldState, n: NodeState): NodeState {
     const news = n.saw === 1 && w.ours > n.position
-    if (news && w.pruned === 1 && holds('see the gap')) return { ...n, ...forgetful, ...idle, since: outlived }
+    if (news && w.pruned === 1 && holds('see the gap'))
+      return { ...n, ...forgetful, ...idle, since: outlived }
     const inTime = n.age <= S || !holds('an answer later than S gives no lease')
     const leased = inTime && (n.jumped === 0 || !holds('both clocks'))
     const from = holds('a lease runs from the beginning') ? Math.min(n.age, L) : 0
@@ -184,7 +214,10 @@ export function protocol(world: World): System<WorldState> {
         break
       case reading.alive: {
         const kept = n.readPosition === n.position || !holds('a fill is fenced')
-        yield ['reads that it lives', { ...n, read: 0, readPosition: 0, late: 0, remembers: kept ? 1 : n.remembers }]
+        yield [
+          'reads that it lives',
+          { ...n, read: 0, readPosition: 0, late: 0, remembers: kept ? 1 : n.remembers },
+        ]
         break
       }
       case reading.dead:
@@ -193,26 +226,50 @@ export function protocol(world: World): System<WorldState> {
     const joins =
       (n.lease < L || !holds('share under a lease')) &&
       (n.readPosition === n.position || !holds('share at one position'))
-    if (n.read !== reading.nothing && late > n.late && joins) yield ['joins the read', { ...n, late }]
+    if (n.read !== reading.nothing && late > n.late && joins)
+      yield ['joins the read', { ...n, late }]
   }
 
   function* slides(w: WorldState, n: NodeState): Generator<Event> {
-    const put = (name: string, changed: Partial<NodeState>, rest: Partial<WorldState> = {}): Event => [name, { ...w, ...rest, nodes: [{ ...n, ...changed }] }]
-    if (n.slide === sliding.nothing && n.remembers === 1 && n.lease < L) yield put('slides', { slide: sliding.sent })
+    const put = (
+      name: string,
+      changed: Partial<NodeState>,
+      rest: Partial<WorldState> = {},
+    ): Event => [name, { ...w, ...rest, nodes: [{ ...n, ...changed }] }]
+    if (n.slide === sliding.nothing && n.remembers === 1 && n.lease < L)
+      yield put('slides', { slide: sliding.sent })
     if (n.slide === sliding.sent) {
-      if (!holds('slide only what lives')) yield put('slide writes it back', { slide: sliding.written }, { alive: 1 })
+      if (!holds('slide only what lives'))
+        yield put('slide writes it back', { slide: sliding.written }, { alive: 1 })
       else if (w.alive === 1) yield put('slide writes', { slide: sliding.written })
       else yield put('slide finds it dead', { slide: sliding.nothing, remembers: 0 })
     }
     if (n.slide === sliding.written)
-      yield put('has slid', { slide: sliding.nothing, remembers: holds('a slide is not remembered') ? 0 : 1 })
+      yield put('has slid', {
+        slide: sliding.nothing,
+        remembers: holds('a slide is not remembered') ? 0 : 1,
+      })
   }
 
   function* happenings(w: WorldState, n: NodeState): Generator<readonly [string, NodeState]> {
     yield* statements(w, n)
     yield* requests(w, n)
-    yield ['crashes', { ...born, steady: n.steady, row: n.row, rowAge: n.rowAge, rowPosition: n.rowPosition, ghost: n.ghost }]
-    if (n.ghost === 1) yield ['an old registration arrives', { ...n, ghost: 0, row: 1, rowAge: 0, rowPosition: w.head }]
+    yield [
+      'crashes',
+      {
+        ...born,
+        steady: n.steady,
+        row: n.row,
+        rowAge: n.rowAge,
+        rowPosition: n.rowPosition,
+        ghost: n.ghost,
+      },
+    ]
+    if (n.ghost === 1)
+      yield [
+        'an old registration arrives',
+        { ...n, ghost: 0, row: 1, rowAge: 0, rowPosition: w.head },
+      ]
     if (world.pruning && n.row === 1 && n.rowAge > silence && n.asked !== asked.renewSeen)
       yield ['its row is pruned', { ...n, row: 0, rowAge: 0, rowPosition: 0 }]
   }
@@ -221,14 +278,23 @@ export function protocol(world: World): System<WorldState> {
     const early = !holds('positions in commit order')
     if (w.ours === 0) {
       const ours = early ? 1 : w.head + 1
-      yield ['the revocation commits', { ...w, ours, head: Math.max(w.head, ours), alive: 0, revoking: revoking.committed }]
+      yield [
+        'the revocation commits',
+        { ...w, ours, head: Math.max(w.head, ours), alive: 0, revoking: revoking.committed },
+      ]
     }
     if (world.other && w.otherDone === 0)
       yield ['another revocation commits', { ...w, otherDone: 1, head: early ? 2 : w.head + 1 }]
-    if (world.pruning && w.ours > 0 && w.pruned === 0) yield ['the list is pruned', { ...w, pruned: 1 }]
-    if (w.revoking === revoking.committed) yield ['the revoker reads T', { ...w, revoking: revoking.waiting, nodes: untilT ? w.nodes.map(judged) : w.nodes }]
+    if (world.pruning && w.ours > 0 && w.pruned === 0)
+      yield ['the list is pruned', { ...w, pruned: 1 }]
+    if (w.revoking === revoking.committed)
+      yield [
+        'the revoker reads T',
+        { ...w, revoking: revoking.waiting, nodes: untilT ? w.nodes.map(judged) : w.nodes },
+      ]
     const repeated = !holds('a repeated revocation waits') && w.revoking === revoking.committed
-    if (repeated || (w.revoking === revoking.waiting && isOver(w))) yield ['revoke() returns', { ...w, revoking: revoking.returned, waited: 0 }]
+    if (repeated || (w.revoking === revoking.waiting && isOver(w)))
+      yield ['revoke() returns', { ...w, revoking: revoking.returned, waited: 0 }]
   }
 
   /** From T on all that matters of a row's age is whether it was silent then. */
@@ -273,8 +339,11 @@ export function protocol(world: World): System<WorldState> {
     yield* revocation(w)
     for (const [i, n] of w.nodes.entries()) {
       const name = count > 1 ? `node ${i + 1} ` : 'node '
-      for (const [event, changed] of happenings(w, n)) yield [name + event, { ...w, nodes: w.nodes.with(i, changed) }]
-      if (world.slides) for (const [event, after] of slides(w, n)) yield [name + event, { ...after, nodes: w.nodes.with(i, after.nodes[0]!) }]
+      for (const [event, changed] of happenings(w, n))
+        yield [name + event, { ...w, nodes: w.nodes.with(i, changed) }]
+      if (world.slides)
+        for (const [event, after] of slides(w, n))
+          yield [name + event, { ...after, nodes: w.nodes.with(i, after.nodes[0]!) }]
     }
     yield* ticks(w)
   }
@@ -286,11 +355,24 @@ export function protocol(world: World): System<WorldState> {
   }
 
   return {
-    initial: { nodes: Array.from({ length: count }, () => born), alive: 1, head: 0, ours: 0, otherDone: 0, pruned: 0, revoking: 0, waited: 0 },
+    initial: {
+      nodes: Array.from({ length: count }, () => born),
+      alive: 1,
+      head: 0,
+      ours: 0,
+      otherDone: 0,
+      pruned: 0,
+      revoking: 0,
+      waited: 0,
+    },
     next,
     wrong: (w) => w.revoking === revoking.returned && w.nodes.some(letsIn),
     key: (w) => {
-      const rest = ((((((w.alive * 3 + w.head) * 3 + w.ours) * 2 + w.otherDone) * 2 + w.pruned) * 4 + w.revoking) * 8 + w.waited)
+      const rest =
+        (((((w.alive * 3 + w.head) * 3 + w.ours) * 2 + w.otherDone) * 2 + w.pruned) * 4 +
+          w.revoking) *
+          8 +
+        w.waited
       const keys = w.nodes.map(keyOf)
       return count === 1 ? keys[0]! * 4608 + rest : `${keys.sort((a, b) => a - b).join()},${rest}`
     },
@@ -302,9 +384,13 @@ function isSeen(n: NodeState): boolean {
 }
 
 function keyOf(n: NodeState): number {
-  const statement = (((((n.asked * 8 + n.age) * 2 + n.jumped) * 12 + n.seenAge) * 3 + n.seen) * 2 + n.saw) * 2 + n.ghost
+  const statement =
+    (((((n.asked * 8 + n.age) * 2 + n.jumped) * 12 + n.seenAge) * 3 + n.seen) * 2 + n.saw) * 2 +
+    n.ghost
   const row = (n.row * 12 + n.rowAge) * 3 + n.rowPosition
-  const memory = ((((n.remembers * 4 + n.read) * 3 + n.readPosition) * 2 + n.late) * 3 + n.slide) * 3 + n.position
+  const memory =
+    ((((n.remembers * 4 + n.read) * 3 + n.readPosition) * 2 + n.late) * 3 + n.slide) * 3 +
+    n.position
   const clocks = (n.since * 8 + n.lease) * 10 + n.steady
   return ((statement * 72 + row) * 432 + memory) * 640 + clocks
 }
