@@ -6,8 +6,6 @@ import { readConfig, type Environment } from '../lib/config.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
 
-/** A worker that ends sooner than this after its start (milliseconds) was not able to start. */
-const tooSoon = 2_000
 /** How long workers get to answer what is running before they are ended, in milliseconds. */
 const patience = 10_000
 
@@ -33,12 +31,13 @@ export async function serveWithWorkers(
   const failed = new Promise<never>((_, reject) => {
     function fork(): void {
       const worker = cluster.fork(shared)
-      const startedAt = performance.now()
+      let started = false
       workers.add(worker)
+      worker.once('listening', () => (started = true))
       worker.on('exit', (code, signal) => {
         workers.delete(worker)
         if (stopping) return
-        if (performance.now() - startedAt < tooSoon)
+        if (!started)
           return reject(new OperatorError('A worker could not start; what it said stands above.'))
         log.warn({ worker: worker.process.pid, code, signal }, 'a worker ended and is replaced')
         fork()

@@ -5,8 +5,8 @@ export const defaultReturn = '/'
 const refused = ['/login', '/logout', '/sso', '/register', '/verify', '/healthz', '/readyz']
 
 const longest = 2048
-// Anything below space, DEL, backslash: browsers disagree about them, so nobody may use them.
-const ambiguous = /[\u0000-\u0020\u007f-\u009f\\]/
+// Control characters, space, backslash: browsers disagree about them, so nobody may use them.
+const ambiguous = /[\p{Cc} \\]/u
 
 /**
  * A return address from outside as a path on our own origin, or `/` when it is not certainly one.
