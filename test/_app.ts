@@ -60,6 +60,11 @@ export interface TestApp extends AsyncDisposable {
 
 const key = `t:${Buffer.from(Array.from({ length: 32 }, (_, i) => i * 7 + 1)).toString('base64')}`
 
+/** The settings every test application has, as the environment would give them. */
+export function testSettings(origin: string): Record<string, string> {
+  return { NODE_ENV: 'test', SALLYPORT_URL: origin, SALLYPORT_KEYS: key }
+}
+
 /** Starts an application for a test. `close` it, or take it with `await using`. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase()
@@ -74,12 +79,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       done()
     },
   })
-  const config = readConfig({
-    NODE_ENV: 'test',
-    SALLYPORT_URL: rim.origin,
-    SALLYPORT_KEYS: key,
-    ...options.env,
-  })
+  const config = readConfig({ ...testSettings(rim.origin), ...options.env })
   const sallyport = await createSallyport({
     config,
     clock,

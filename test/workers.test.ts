@@ -42,8 +42,21 @@ it('two workers share one port as two nodes; one that is killed is replaced; SIG
   await until(() => ready().length === 3)
   assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200)
 
+  const asked = performance.now()
   assert.equal(await server.stop('SIGTERM'), 0)
+  assert.ok(performance.now() - asked < 8_000, 'nobody had to be killed')
   assert.equal(await nodes(), 1, 'only the killed one is left, for the others to wait out')
+})
+
+it('when a worker cannot start the program says so and ends', { timeout: 60_000 }, async (t) => {
+  const server = startProgram(t, [program, 'serve', '--workers', '2'], {
+    SALLYPORT_URL: 'https://app.example',
+    SALLYPORT_KEYS: newSealingKey(),
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
+  })
+  assert.equal(await server.ended, 1)
+  assert.match(server.complaint(), /^The database does not answer \(connect ECONNREFUSED/)
+  assert.match(server.complaint(), /A worker could not start; what it said stands above\.\n$/)
 })
 
 it('a number of workers that is none is refused in a sentence', async (t) => {

@@ -12,6 +12,15 @@ const mostWorkers = 64
 export async function serve(values: Values, env: Environment): Promise<void> {
   const workers = countWorkers(values['workers'])
   if (workers > 1 && cluster.isPrimary) return serveWithWorkers(workers, env, untilStopped())
+  try {
+    await serveHere(env)
+  } finally {
+    // The line to the primary would keep a worker alive that has nothing left to do.
+    if (cluster.isWorker) process.disconnect()
+  }
+}
+
+async function serveHere(env: Environment): Promise<void> {
   const config = readConfig(env)
   const sallyport = await createSallyport({ config })
   try {

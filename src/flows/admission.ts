@@ -107,7 +107,7 @@ function commit(
       browserHash: hashToken(visitor.browser),
       flowId: flow.id,
       replaces: asker.session
-        ? { id: asker.session.id, userId: asker.session.person.id }
+        ? { id: asker.session.id, userId: asker.session.person.id, late: asker.late }
         : undefined,
       device: visitor.device,
       address: visitor.address,
@@ -121,7 +121,7 @@ function commit(
     const event = { actorId: member.userId, organizationId, target: opened.id, requestId }
     const data = { row: verdict.row, connection: connection.id }
     await recordEvent(tx, { action: 'login.succeeded', ...event, data }, now)
-    return { admitted: { opened, returnTo }, position: await announce(tx, opened.replaced) }
+    return { admitted: { opened, returnTo }, position: await announce(tx, opened.changed) }
   })
 }
 

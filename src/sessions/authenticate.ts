@@ -8,7 +8,7 @@ import { readCookie, type CookieNames, type CookieRead } from './cookies.ts'
 import { decide, type Verdict } from './decide.ts'
 import type { RichState } from './state.ts'
 import { findByToken, type FoundSession } from './find.ts'
-import { findBrowserHint, judgeSession, type StoredSession } from './lookup.ts'
+import { findBrowserHint, findSuccessor, judgeSession, type StoredSession } from './lookup.ts'
 import type { Node } from './node.ts'
 import { revokeSessionsOf } from './revoke.ts'
 import { slideEvery, slideSession, type Lifetimes } from './sessions.ts'
@@ -40,6 +40,8 @@ export interface Asker {
   readonly session: StoredSession | null
   /** The browser cookie's value, when there is a well-formed one. */
   readonly browser: string | null
+  /** Whether the request came with the cookie from just before a rotation; `session` is what took its place. */
+  readonly late: boolean
 }
 
 /** How far to look. */
@@ -70,8 +72,13 @@ export async function authenticate(
         : undefined
     // No turn of the event loop for what memory answers at once.
     const found = finding instanceof Promise ? await finding : finding
-    const session = found?.session
     const now = services.clock.now()
+    const presented = found?.session
+    const successor =
+      presented?.ended === 'superseded' && browser
+        ? await findSuccessor(services.db, presented, hashToken(browser), now)
+        : undefined
+    const session = successor ?? presented
     const judged = judge(sessionCookie, session, now)
     const wantHint = (options.hint ?? false) && !isLive(judged)
     const hint = wantHint ? await readHint(services.db, browserCookie) : plainHint(browserCookie)
@@ -80,6 +87,7 @@ export async function authenticate(
       { session: judged, registration, hint, event: 'request' },
       session,
       browser,
+      successor !== undefined,
     )
     if (asker.verdict.session === 'touch' && session!.lastSeenAt <= later(now, -slideEvery))
       await slide(services, found!, now)
@@ -112,10 +120,11 @@ function toAsker(
   found: RichState,
   session: StoredSession | undefined,
   browser: string | null,
+  late = false,
 ): Asker {
   const { state, verdict } = decideOnce(found)
   const acting = verdict.standing !== 'nobody' && verdict.standing !== 'unavailable'
-  return { state, verdict, session: acting && session ? session : null, browser }
+  return { state, verdict, session: acting && session ? session : null, browser, late }
 }
 
 type Decided = Pick<Asker, 'state' | 'verdict'>

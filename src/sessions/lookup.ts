@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Role } from '../accounts/organizations.ts'
 import { prepared, type Db } from '../db/open.ts'
+import { later, seconds } from '../lib/clock.ts'
 import type { RichState } from './state.ts'
 
 /** An organization that the session has a proof for, and the person's role there now. */
@@ -36,6 +37,7 @@ export interface StoredSession {
   readonly browserHash: Buffer | null
   /** `superseded`: the same browser has signed in anew, and has a newer cookie. */
   readonly ended: 'no' | 'revoked' | 'superseded'
+  readonly endedAt: Date | null
   readonly account: 'active' | 'disabled' | 'deleted' | 'merged'
 }
 
@@ -53,17 +55,17 @@ interface Row {
   idle_ends_at: Date
   absolute_ends_at: Date
   browser_hash: Buffer | null
+  revoked_at: Date | null
   revoked_reason: string | null
   suspended_at: Date | null
   deleted_at: Date | null
   merged_into: string | null
 }
 
-/** Everything about one session, by the hash of its token, in one statement. */
-export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
-  const { rows } = await sql<Row>`${prepared('find_session')}
+/** Everything about a session, in one statement; what follows says which. */
+const everything = sql`
     select s.id, s.kind, s.user_id, u.name as user_name, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
-      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
+      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
         select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role,
@@ -75,8 +77,34 @@ export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSess
           and m.removed_at is null and m.link_state in ('linked', 'suspect')
         where p.session_id = s.id
       ), '[]') as organizations
-    from sessions s join users u on u.id = s.user_id
+    from sessions s join users u on u.id = s.user_id`
+
+/** The session with that hash of a token, alive or not. */
+export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
+  const { rows } = await sql<Row>`${prepared('find_session')} ${everything}
     where s.token_hash = ${tokenHash}`.execute(db)
+  return rows[0] && toSession(rows[0])
+}
+
+/** How long requests that left before a rotation may still arrive, in milliseconds. */
+export const rotationGrace: number = seconds(10)
+
+/**
+ * The session that took a superseded one's place, for a request that left the same browser before it knew. Whoever
+ * merely copied the old cookie has not the browser's own, and finds nothing.
+ */
+export async function findSuccessor(
+  db: Db,
+  superseded: StoredSession,
+  browserHash: Buffer,
+  now: Date,
+): Promise<StoredSession | undefined> {
+  const since = later(now, -rotationGrace)
+  if (superseded.endedAt === null || superseded.endedAt <= since) return undefined
+  const { rows } = await sql<Row>`${everything}
+    where s.browser_hash = ${browserHash} and s.user_id = ${superseded.person.id}
+      and s.revoked_at is null and s.created_at > ${since}
+    order by s.created_at desc, s.id desc limit 1`.execute(db)
   return rows[0] && toSession(rows[0])
 }
 
@@ -102,6 +130,7 @@ function toSession(row: Row): StoredSession {
         : superseding.has(row.revoked_reason)
           ? 'superseded'
           : 'revoked',
+    endedAt: row.revoked_at,
     account: row.deleted_at
       ? 'deleted'
       : row.suspended_at

@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
-import { recordEvent, type AuditAction } from '../accounts/audit.ts'
+import { recordEvent } from '../accounts/audit.ts'
 import type { Db } from '../db/open.ts'
 import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { assertProof, type Proof } from '../providers/proof.ts'
+import { rotationGrace } from './lookup.ts'
 import type { Target } from './revocations.ts'
 
 /** How long sessions live, in milliseconds. The bounds are the settings'. */
@@ -28,25 +29,39 @@ export interface Opening {
   readonly browserHash: Buffer
   /** The flow that ends in this session; a flow ends in one session only. */
   readonly flowId: string
-  /** The session of this browser that goes: the same person's is rotated, another's is switched. */
-  readonly replaces?: { readonly id: string; readonly userId: string } | undefined
+  /** The session this browser came with, which goes: the same person's is rotated, another's is switched. */
+  readonly replaces?: Replaced | undefined
   readonly device?: string | undefined
   readonly address?: string | undefined
   readonly requestId?: string | undefined
 }
 
-/** A session just opened. The token is for the cookie, and is kept nowhere. */
-export interface Opened {
+/** The session a browser came with. */
+export interface Replaced {
   readonly id: string
-  readonly token: string
-  readonly absoluteEndsAt: Date
-  /** The sessions that ended with it: announce them last in the same transaction. */
-  readonly replaced: readonly Target[]
+  readonly userId: string
+  /** Whether it has just taken the place of the one whose cookie was presented. */
+  readonly late: boolean
 }
 
+/** A session just opened, or joined. */
+export interface Opened {
+  readonly id: string
+  /** For the cookie, and kept nowhere. Null where another sign-in of this browser has just opened the session. */
+  readonly token: string | null
+  /** What has to be read anew: announce it last in the same transaction. */
+  readonly changed: readonly Target[]
+}
+
+/** Sign-ins of one browser that finish within this time of one another are taken as simultaneous, in milliseconds. */
+const simultaneous = minutes(1)
+
 /**
- * Opens a session for the person a provider has just vouched for, ending the one it replaces.
- * Run it in the transaction that consumes the flow.
+ * Opens a session for the person a provider has just vouched for, ending the one it replaces. Run it in the
+ * transaction that consumes the flow; sign-ins of one browser queue here.
+ *
+ * Of several that rotate one session at once, the first opens its successor and the others join that: their cookies
+ * could arrive in any order, and the last to arrive has to be alive.
  * @throws TypeError when `proof` was not made by a provider
  */
 export async function openSession(
@@ -57,23 +72,75 @@ export async function openSession(
   now: Date,
 ): Promise<Opened> {
   assertProof(proof)
-  const { userId, organizationId, requestId } = opening
+  const lock = opening.browserHash.toString('hex')
+  await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(tx)
+  const successor = await findToJoin(tx, opening, now)
+  if (successor) {
+    await storeProof(tx, successor, proof, opening, now)
+    return { id: successor, token: null, changed: [{ kind: 'session', id: successor }] }
+  }
+  const ended = await endSessionsOfBrowser(tx, opening, now)
+  const replaced = ended.find(({ id }) => id === opening.replaces?.id) ?? ended[0]
+  const rotated = replaced?.user_id === opening.userId
   const id = newId()
   const token = randomToken()
+  await storeSession(
+    tx,
+    { id, token, rotatedFrom: rotated ? replaced.id : null },
+    opening,
+    lifetimes,
+    now,
+  )
+  await storeProof(tx, id, proof, opening, now)
+  const action = !replaced
+    ? 'session.created'
+    : rotated
+      ? 'session.rotated'
+      : 'session.user_switched'
+  const { userId: actorId, organizationId, requestId } = opening
+  const data = replaced ? { from: replaced.id } : {}
+  await recordEvent(tx, { action, actorId, organizationId, target: id, data, requestId }, now)
+  return { id, token, changed: ended.map((dead) => ({ kind: 'session', id: dead.id }) as const) }
+}
+
+/** The session that another sign-in of this browser has just put in the place of the one we came with. */
+async function findToJoin(
+  tx: Db,
+  { replaces, userId, browserHash }: Opening,
+  now: Date,
+): Promise<string | undefined> {
+  if (!replaces || replaces.userId !== userId) return undefined
+  const live = await tx
+    .selectFrom('sessions')
+    .select(['id', 'created_at'])
+    .where('revoked_at', 'is', null)
+    .where('user_id', '=', userId)
+    .where((eb) => eb.or([eb('browser_hash', '=', browserHash), eb('id', '=', replaces.id)]))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute()
+  const stillOurs = live.some(({ id }) => id === replaces.id) && !replaces.late
+  return stillOurs ? undefined : live.find((one) => one.created_at > later(now, -rotationGrace))?.id
+}
+
+async function storeSession(
+  tx: Db,
+  { id, token, rotatedFrom }: { id: string; token: string; rotatedFrom: string | null },
+  opening: Opening,
+  lifetimes: Lifetimes,
+  now: Date,
+): Promise<void> {
   const absoluteEndsAt = later(now, lifetimes.absolute)
-  const ended = await endSessionsOfBrowser(tx, opening, now)
-  const replaced = ended.find((one) => one.id === opening.replaces?.id) ?? ended[0]
-  const rotated = replaced?.user_id === userId
   await tx
     .insertInto('sessions')
     .values({
       id,
       token_hash: hashToken(token),
-      user_id: userId,
+      user_id: opening.userId,
       kind: 'user',
       browser_hash: opening.browserHash,
       flow_id: opening.flowId,
-      rotated_from: rotated ? replaced.id : null,
+      rotated_from: rotatedFrom,
       device: opening.device ?? '',
       address: opening.address ?? null,
       authenticated_at: now,
@@ -83,46 +150,43 @@ export async function openSession(
       created_at: now,
     })
     .execute()
+}
+
+/** What the session proves to one organization; a newer proof takes the place of an older one. */
+async function storeProof(
+  tx: Db,
+  sessionId: string,
+  proof: Proof,
+  opening: Opening,
+  now: Date,
+): Promise<void> {
+  const proven = {
+    connection_id: proof.connectionId,
+    identity_id: opening.identityId,
+    config_version: opening.configVersion,
+    authenticated_at: proof.authenticatedAt ? new Date(proof.authenticatedAt) : now,
+    acr: proof.acr ?? null,
+    amr: proof.amr ? [...proof.amr] : null,
+    provider_session: proof.providerSession ?? null,
+  }
   await tx
     .insertInto('session_proofs')
-    .values({
-      session_id: id,
-      organization_id: organizationId,
-      connection_id: proof.connectionId,
-      identity_id: opening.identityId,
-      config_version: opening.configVersion,
-      authenticated_at: proof.authenticatedAt ? new Date(proof.authenticatedAt) : now,
-      acr: proof.acr ?? null,
-      amr: proof.amr ? [...proof.amr] : null,
-      provider_session: proof.providerSession ?? null,
-    })
+    .values({ session_id: sessionId, organization_id: opening.organizationId, ...proven })
+    .onConflict((conflict) =>
+      conflict.columns(['session_id', 'organization_id']).doUpdateSet(proven),
+    )
     .execute()
-  const action: AuditAction = !replaced
-    ? 'session.created'
-    : rotated
-      ? 'session.rotated'
-      : 'session.user_switched'
-  const data = replaced ? { from: replaced.id } : {}
-  await recordEvent(
-    tx,
-    { action, actorId: userId, organizationId, target: id, data, requestId },
-    now,
-  )
-  const targets = ended.map(({ id: dead }) => ({ kind: 'session', id: dead }) as const)
-  return { id, token, absoluteEndsAt, replaced: targets }
 }
 
 /**
- * Ends whatever this browser was signed in as: it can hold one cookie only. Sign-ins of one browser queue here, so
- * that of two finishing at once exactly one session is left.
+ * Ends the session this browser came with, and what it has left behind: it can hold one cookie only. One that another
+ * tab has opened a moment ago is spared, because the browser may end up with either cookie.
  */
 async function endSessionsOfBrowser(
   tx: Db,
   { userId, browserHash, replaces }: Opening,
   now: Date,
 ): Promise<readonly { readonly id: string; readonly user_id: string }[]> {
-  const lock = browserHash.toString('hex')
-  await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(tx)
   const reason = !replaces || replaces.userId === userId ? 'rotated' : 'switched'
   return tx
     .updateTable('sessions')
@@ -130,7 +194,7 @@ async function endSessionsOfBrowser(
     .where('revoked_at', 'is', null)
     .where((eb) =>
       eb.or([
-        eb('browser_hash', '=', browserHash),
+        eb('browser_hash', '=', browserHash).and('created_at', '<=', later(now, -simultaneous)),
         ...(replaces ? [eb('id', '=', replaces.id)] : []),
       ]),
     )

@@ -7,8 +7,8 @@ import {
 import { safeReturnTo } from '../flows/return-to.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
-import { hashToken } from '../lib/secrets.ts'
-import { clearCookie } from '../sessions/cookies.ts'
+import { hashToken, randomToken } from '../lib/secrets.ts'
+import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
 import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './page.ts'
 
@@ -82,7 +82,7 @@ async function organizationPage(
   const expired =
     asker.state.session === 'expired' ||
     (hint?.sessionEndsAt && hint.sessionEndsAt <= services.clock.now())
-  return page(
+  const response = await page(
     { title: `Sign in to ${organization.name}` },
     html`<h1>${hint || expired ? 'Welcome back' : 'Sign in'}</h1>
       ${expired ? html`<p class="notice">Your session has expired. Sign in again to go on where you were.</p>` : ''}
@@ -107,6 +107,13 @@ async function organizationPage(
         </p>
       </div>`,
   )
+  // Here, and not only at the start: tabs that begin at once in a new browser then share one key.
+  if (!asker.browser)
+    response.headers.append(
+      'set-cookie',
+      setCookie(services.cookies, 'browser', randomToken(16), browserMaxAge),
+    )
+  return response
 }
 
 function startForm({ id, name }: Connection, returnTo: string): Html {

@@ -86,7 +86,9 @@ async function respond(
       return switchPage(connection, answer, handle)
     case 'signed-in':
       return seeOther(answer.returnTo, [
-        setCookie(services.cookies, 'session', answer.opened.token),
+        ...(answer.opened.token
+          ? [setCookie(services.cookies, 'session', answer.opened.token)]
+          : []),
         ...(asker.browser
           ? [setCookie(services.cookies, 'browser', asker.browser, browserMaxAge)]
           : []),

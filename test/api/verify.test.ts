@@ -217,6 +217,7 @@ describe('who does not pass', () => {
   const undone: Readonly<Record<string, string>> = {
     'an ended session': `update sessions set revoked_at = now(), revoked_reason = 'logout'`,
     'a session past its time': `update sessions set idle_ends_at = '2000-01-01', last_seen_at = '1999-12-31', absolute_ends_at = '2000-01-01'`,
+    'a guest': `update sessions set kind = 'guest'`,
     'a session whose proof is gone': 'delete from session_proofs',
     'a person who is suspended': 'update users set suspended_at = now()',
     'a member who was removed': `update memberships set removed_at = now()`,

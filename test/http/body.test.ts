@@ -109,6 +109,18 @@ for (const [how, framing] of [
   })
 }
 
+test(
+  'DOS-02 a body that is announced too large is not waited for',
+  { timeout: 10_000 },
+  async () => {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(
+      `POST /form HTTP/1.1\r\nHost: localhost\r\nOrigin: ${app.origin}\r\nContent-Type: ${urlencoded}\r\nContent-Length: 104857600\r\n\r\n`,
+    )
+    assert.equal((await readAnswer(socket)).status, 413)
+  },
+)
+
 const otherTypes = [
   '',
   'text/plain',

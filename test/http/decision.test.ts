@@ -130,8 +130,8 @@ for (const rim of Object.keys(rims) as RimName[]) {
       assert.equal(led.status, 303)
       const there = await browser.get(new URL(led.headers.get('location')!).pathname)
       assert.equal(there.status, 200)
-      assert.deepEqual(there.headers.getSetCookie(), [])
-      const refused = await browser.api('/me')
+      assert.deepEqual(led.headers.getSetCookie(), [])
+      const refused = await app.browser().api('/me')
       assert.equal(refused.status, 401)
       assert.equal(refused.headers.get('content-type'), 'application/problem+json')
       const problem = (await refused.json()) as Record<string, unknown>

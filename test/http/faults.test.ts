@@ -143,9 +143,10 @@ describe('what stands around the endpoints fails', () => {
       },
     })
     try {
-      const answer = await app.browser().get('/fault/throws-an-error')
+      const answer = await app.browser().get('/fault/throws-an-error', { 'x-request-id': 'mine' })
       assert.equal(answer.status, 500)
       assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+      assert.equal(answer.headers.get('x-request-id'), 'mine')
       await assertSilent(answer)
     } finally {
       Object.assign(services, { errorPage })
