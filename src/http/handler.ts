@@ -151,8 +151,9 @@ async function audit(
   const action = error.reason === 'rng_failure' ? 'security.rng_failure' : audited[error.code]
   if (!action) return
   const key = `${action} ${error.code} ${error.reason}`
-  // A flood of the same refusal is told once in a while; what a person did wrong is in the log every time.
-  if (error.code === 'csrf_failed' && quiet.has(key)) return
+  // What anybody can send without having begun anything is told once in a while; the log has it every time.
+  const noise = error.code === 'csrf_failed' || error.reason === 'unknown'
+  if (noise && quiet.has(key)) return
   quiet.set(key, true)
   try {
     await recordEvent(

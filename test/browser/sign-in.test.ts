@@ -86,6 +86,18 @@ test('S0-14 five tabs with a sign-in each under way are all led back signed in, 
   assert.equal(await liveSessions(), before + 1)
 })
 
+test('S0-14 SES-13 five tabs that leave and come back at the same moment all end signed in', async (t) => {
+  const page = await stage.visit(t)
+  const more = Array.from({ length: 4 }, () => page.context().newPage())
+  const tabs = [page, ...(await Promise.all(more))]
+  await Promise.all(tabs.map((tab) => leave(tab, '/login?return_to=%2Faccount')))
+  await Promise.all(tabs.map((tab) => sees(tab, 'Who are you?')))
+  await Promise.all(tabs.map((tab) => choose(tab, 'Bob')))
+  await Promise.all(tabs.map((tab) => sees(tab, 'Your account')))
+  await Promise.all(tabs.map((tab) => tab.reload()))
+  await Promise.all(tabs.map((tab) => sees(tab, 'Your account')))
+})
+
 test('CSR-06, PIP-02 the way back opened in another browser is refused with a page that knows the organization, and still works in its own', async (t) => {
   const [page, stranger] = [await stage.visit(t), await stage.visit(t)]
   const callback = await callbackOf(page, stage.site, 'alice')

@@ -29,6 +29,8 @@ describe('a flood of noise', () => {
       app
         .browser()
         .post('/logout', {}, { 'sec-fetch-site': `site-${i}`, origin: `https://${i}.example` }),
+    'returns of sign-ins that never were': (i) =>
+      app.browser().get(`/sso/${app.connectionId}/callback?state=nonsense-${i}&code=x`),
     'tokens in the wrong place': () =>
       app.browser().api('/login', {
         headers: { authorization: `Bearer ${randomBytes(32).toString('base64url')}` },

@@ -99,7 +99,17 @@ describe('what a node may believe, rule by rule', () => {
     assert.equal((await asking.stop()).stale, 0)
   })
 
-  it('a lease runs from the beginning of a renewal, and is waited for though it began before the commit', async (t) => {
+  it('a lease runs from the beginning of its renewal', async (t) => {
+    const { member } = await startWarm(t, 'from the beginning')
+    const held = await holdRenewal(member)
+    member.clocks.pass(300)
+    await held.release()
+    await held.renewed
+    member.clocks.pass(leaseFor - 300)
+    assert.equal(member.node.lease.holds(), false)
+  })
+
+  it('a renewal that saw the database before the commit is waited for', async (t) => {
     const { member, session } = await startWarm(t, 'under way')
     const held = await holdRenewal(member)
     const position = await endUnsettled(session)
