@@ -196,7 +196,7 @@ for (const rim of Object.keys(rims) as RimName[]) {
       assert.deepEqual([back.status, back.headers.get('location')], [303, '/account'])
     })
 
-    it('S1-15 a person suspended here is refused at the return, without a session and without a loop', async () => {
+    it('a person suspended here is refused at the return, without a session and without a loop', async () => {
       const browser = await signedIn('suspended')
       const { user } = (await (await browser.api('/me')).json()) as { user: { id: string } }
       await suspendPerson(app.sallyport.services, user.id, { userId: user.id }, app.clock.now())
