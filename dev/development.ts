@@ -5,9 +5,9 @@ import type { Route, Services } from '../src/http/exchange.ts'
 import { ConfigError, readConfig, type Config } from '../src/lib/config.ts'
 import { keepSecret } from '../src/lib/development-secret.ts'
 import { OperatorError } from '../src/lib/errors.ts'
-import { createLog } from '../src/lib/log.ts'
+import { createLog, type Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
-import { startDevelopmentProvider, type DevelopmentProvider } from './provider.ts'
+import type { DevelopmentProvider } from './provider.ts'
 import { seed } from './seed.ts'
 
 /** A Sallyport with an organization, Acme, whose people one can sign in as. Nothing listens yet. */
@@ -23,8 +23,8 @@ export interface Development {
 export interface DevelopmentOptions {
   /** Settings over those of the environment. */
   readonly env?: Readonly<Record<string, string>>
-  /** Endpoints beside Sallyport's own. */
-  readonly routes?: (provider: DevelopmentProvider) => readonly Route[]
+  /** Endpoints beside Sallyport's own; the provider is there by the time a request is. */
+  readonly routes?: (provider: () => DevelopmentProvider) => readonly Route[]
 }
 
 /**
@@ -44,28 +44,50 @@ export async function startDevelopment({
   if (config.port < 1 || config.port > 65_534)
     throw new ConfigError(['PORT must be from 1 to 65534: the provider takes the port after it.'])
   const log = createLog(config.logLevel)
-  const provider = await startDevelopmentProvider({
+  let provider: DevelopmentProvider | undefined
+  let sallyport: Sallyport | undefined
+  const close = async (): Promise<void> => {
+    await sallyport?.close()
+    await provider?.close()
+  }
+  // Side by side: the database's first start takes longer than all the rest.
+  const results = await Promise.allSettled([
+    createSallyport({ config, log, routes: routes(() => provider!) }).then(
+      (started) => (sallyport = started),
+    ),
+    startProvider(config, log).then((started) => (provider = started)),
+  ])
+  try {
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    return await connect({ config, sallyport: sallyport!, provider: provider!, close })
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startProvider(config: Config, log: Log): Promise<DevelopmentProvider> {
+  const { startDevelopmentProvider } = await import('./provider.ts')
+  return startDevelopmentProvider({
     port: config.port + 1,
     redirectUris: [],
     // The same at every start, so that a connection outlives a restart.
     clientSecret: keepSecret(config.data, 'development-client-secret', randomToken).text,
     log,
   })
-  let sallyport: Sallyport | undefined
-  const close = async (): Promise<void> => {
-    await sallyport?.close()
-    await provider.close()
-  }
-  try {
-    sallyport = await createSallyport({ config, log, routes: routes(provider) })
-    const connectionId = await seed(sallyport.services, provider)
-    await refuseOtherPort(sallyport.services, connectionId, provider)
-    provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
-    return { config, sallyport, close, announce: () => console.log(screen(config, provider)) }
-  } catch (error) {
-    await close()
-    throw error
-  }
+}
+
+async function connect({
+  config,
+  sallyport,
+  provider,
+  close,
+}: Omit<Development, 'announce'> & { provider: DevelopmentProvider }): Promise<Development> {
+  const connectionId = await seed(sallyport.services, provider)
+  await refuseOtherPort(sallyport.services, connectionId, provider)
+  provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
+  return { config, sallyport, close, announce: () => console.log(screen(config, provider)) }
 }
 
 /** {@link startDevelopment} for a program that serves by itself: SIGINT and SIGTERM close it and end the process. */

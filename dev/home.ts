@@ -3,18 +3,16 @@ import { html, page, type Html } from '../src/web/page.ts'
 import type { DevelopmentPerson, DevelopmentProvider } from './provider.ts'
 
 /** `GET /` under `npm start`: what one is looking at, and where to begin. */
-export function homeRoute({
-  issuer,
-  people,
-}: Pick<DevelopmentProvider, 'issuer' | 'people'>): Route {
+export function homeRoute(provider: () => Pick<DevelopmentProvider, 'issuer' | 'people'>): Route {
   return {
     method: 'GET',
     path: '/',
     access: 'public',
     csrf: 'none',
     body: 'none',
-    endpoint: ({ asker: { session }, services: { origin } }) =>
-      page(
+    endpoint: ({ asker: { session }, services: { origin } }) => {
+      const { issuer, people } = provider()
+      return page(
         { title: 'Welcome', signedInAs: session?.person.name, wide: true },
         html`<h1>Sallyport is running on your machine</h1>
           <p class="lead">
@@ -43,7 +41,8 @@ export function homeRoute({
             <h2 id="next">What to try next</h2>
             ${nextThings(issuer, origin)}
           </section>`,
-      ),
+      )
+    },
   }
 }
 

@@ -84,9 +84,7 @@ async function startDatabase(
   log: Log,
 ): Promise<{ db: Db; where: Connection; stopDatabase: () => Promise<void> }> {
   const elsewhere = given ?? config.databaseUrl?.reveal()
-  const own = elsewhere
-    ? undefined
-    : await keepPostgresRunning(join(config.data, 'postgres'), (line) => log.warn(line))
+  const own = elsewhere ? undefined : await keepPostgresRunning(join(config.data, 'postgres'), log)
   const where = elsewhere ?? own!.connection
   const db = openDatabase(where, {
     pool: config.databasePool,

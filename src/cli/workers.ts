@@ -23,7 +23,7 @@ export async function serveWithWorkers(
   const log = createLog(config.logLevel)
   const own = config.databaseUrl
     ? undefined
-    : await keepPostgresRunning(join(config.data, 'postgres'), (line) => log.warn(line))
+    : await keepPostgresRunning(join(config.data, 'postgres'), log)
   const shared = own ? { ...env, DATABASE_URL: urlOf(own.connection) } : env
   const workers = new Set<Worker>()
   let stopping = false

@@ -1,3 +1,4 @@
+import type { Log } from '../lib/log.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts'
 
 /** A PostgreSQL of our own that is started again when it ends by itself. */
@@ -13,13 +14,14 @@ const attempts = 2
 /**
  * Starts the embedded PostgreSQL and, should it end by itself (killed, out of memory), starts it again. Requests
  * meanwhile are answered as with any database that is away; committed data is there afterwards.
- * @param log told what happened and, after failed restarts, what to do
+ * @param log told what happened and, when a restart fails, what to do
  */
 export async function keepPostgresRunning(
   folder: string,
-  log: (line: string) => void,
+  log: Pick<Log, 'info' | 'warn'>,
 ): Promise<KeptPostgres> {
-  let server = await startEmbeddedPostgres(folder, { log })
+  const start = () => startEmbeddedPostgres(folder, { log: (line) => log.info(line) })
+  let server = await start()
   const { connection } = server
   let stopping = false
 
@@ -28,11 +30,12 @@ export async function keepPostgresRunning(
       await server.ended
       if (stopping) return
       try {
-        server = await startEmbeddedPostgres(folder, { log })
+        server = await start()
         failed = 0
+        log.warn('PostgreSQL had ended by itself and runs again')
       } catch (error) {
         failed += 1
-        log(`PostgreSQL could not be started again: ${(error as Error).message}`)
+        log.warn(`PostgreSQL could not be started again: ${(error as Error).message}`)
       }
     }
   }

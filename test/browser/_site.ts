@@ -61,7 +61,7 @@ async function start(
     clock,
     database: database.connection,
     log: createLog('error'),
-    routes: [homeRoute(provider)],
+    routes: [homeRoute(() => provider)],
   })
   closers.push(sallyport.close, () => stopServer(server, 100))
   const connectionId = await seed(sallyport.services, provider)

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { sql } from 'kysely'
 import { keepPostgresRunning } from '../../src/db/keep-running.ts'
+import { createLog } from '../../src/lib/log.ts'
 import { openDatabase } from '../../src/db/open.ts'
 
 it('FLT-09 a PostgreSQL that is killed under us is started again, and committed data is there', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-keep-'))
-  const kept = await keepPostgresRunning(join(folder, 'postgres'), () => {})
+  const kept = await keepPostgresRunning(join(folder, 'postgres'), createLog('silent'))
   const db = openDatabase(kept.connection)
   try {
     await sql`create table marks (n int)`.execute(db)

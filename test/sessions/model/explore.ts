@@ -25,22 +25,14 @@ interface Step<State> {
 }
 
 /**
- * Visits every state that can be reached, nearest first, each once.
- * @param limit how many events deep; without one, until nothing new is found
+ * Visits every state that can be reached, nearest first, each once, until one is wrong.
+ * @param options.limit how many events deep @default until nothing new is found
+ * @param options.tell whether to keep the way to every state, to tell the one to the wrong state @default true
  */
-export function explore<State>(system: System<State>, limit: number = Infinity): Explored {
-  const found = search(system, limit, false)
-  // Remembering the way to every state is dear: only when there is one to tell, the search is repeated with it.
-  return found.wrong
-    ? { ...found, violation: way(search(system, limit, true).wrong) }
-    : { ...found, violation: undefined }
-}
-
-function search<State>(
+export function explore<State>(
   system: System<State>,
-  limit: number,
-  keepWay: boolean,
-): { states: number; depth: number; wrong: Step<State> | undefined } {
+  { limit = Infinity, tell = true }: { limit?: number | undefined; tell?: boolean } = {},
+): Explored {
   const seen = new Set([system.key(system.initial)])
   let level: Step<State>[] = [{ state: system.initial, event: '', before: undefined }]
   let depth = 0
@@ -51,18 +43,20 @@ function search<State>(
         const key = system.key(state)
         if (seen.has(key)) continue
         seen.add(key)
-        const after = { state, event, before: keepWay ? step : undefined }
-        if (system.wrong(state)) return { states: seen.size, depth: depth + 1, wrong: after }
+        const after = { state, event, before: tell ? step : undefined }
+        if (system.wrong(state))
+          return { states: seen.size, depth: depth + 1, violation: way(after) }
         nextLevel.push(after)
       }
     }
     level = nextLevel
   }
-  return { states: seen.size, depth, wrong: undefined }
+  return { states: seen.size, depth, violation: undefined }
 }
 
-function way<State>(last: Step<State> | undefined): readonly string[] {
+function way<State>(last: Step<State>): readonly string[] {
   const events: string[] = []
-  for (let step = last; step?.before; step = step.before) events.unshift(step.event)
+  for (let step: Step<State> | undefined = last; step?.event; step = step.before)
+    events.unshift(step.event)
   return events
 }

@@ -1,5 +1,16 @@
 import type { System } from './explore.ts'
 import type { Rule } from './rules.ts'
+import {
+  asked,
+  isSeen,
+  keyOf,
+  newborn,
+  reading,
+  revoking,
+  sliding,
+  type NodeState,
+  type WorldState,
+} from './state.ts'
 
 /** How large a world is explored, and what happens in it. Times are ticks. */
 export interface World {
@@ -10,7 +21,7 @@ export interface World {
   readonly lease: number
   /** S */
   readonly statement: number
-  /** Machines' clocks may lose a tick in L + S. */
+  /** Machines' clocks may lose one tick in L + S + 1. */
   readonly drift?: boolean
   /** Machines may be suspended: one of their clocks stands still. */
   readonly suspend?: boolean
@@ -22,74 +33,9 @@ export interface World {
   readonly pruning?: boolean
 }
 
-/**
- * What can be asked of the database, as far as it has come. A statement is sent, sees the database at one moment,
- * is visible to others at a later one, and is answered later still.
- */
-const asked = {
-  nothing: 0,
-  registerSent: 1,
-  registerSeen: 2,
-  registerDone: 3,
-  renewSent: 4,
-  renewSeen: 5,
-  renewDone: 6,
-  renewUnknown: 7,
-  acknowledge: 8,
-} as const
-
-const reading = { nothing: 0, sent: 1, alive: 2, dead: 3 } as const
-const sliding = { nothing: 0, sent: 1, written: 2 } as const
-const revoking = { before: 0, committed: 1, waiting: 2, returned: 3 } as const
-
-/** One node, its row in the database, and one session that it may remember. All ages are ticks. */
-interface NodeState {
-  /** Since the last statement that succeeded began; L + 1 is too long ago. */
-  readonly since: number
-  /** Since the renewal that gave the lease began; L is none. */
-  readonly lease: number
-  /** Ticks until this machine's clock may lose one again. */
-  readonly steady: number
-  readonly position: number
-  readonly remembers: 0 | 1
-  readonly asked: number
-  /** Since the statement began. */
-  readonly age: number
-  /** Whether the machine was suspended during the statement. */
-  readonly jumped: 0 | 1
-  /** Since the statement saw the database, and what it saw. */
-  readonly seenAge: number
-  readonly seen: number
-  readonly saw: 0 | 1
-  readonly row: 0 | 1
-  readonly rowAge: number
-  readonly rowPosition: number
-  readonly read: number
-  readonly readPosition: number
-  /** Whether somebody who came after the revocation had returned waits for the read. */
-  readonly late: 0 | 1
-  readonly slide: number
-  /** A registration given up on an earlier connection, still on its way. */
-  readonly ghost: 0 | 1
-}
-
-/** The world at one moment. */
-export interface WorldState {
-  readonly nodes: readonly NodeState[]
-  /** Whether the session lives, by the database. */
-  readonly alive: 0 | 1
-  /** The last position. */
-  readonly head: number
-  /** The position of our revocation; 0 before it commits. */
-  readonly ours: number
-  readonly otherDone: 0 | 1
-  readonly pruned: 0 | 1
-  readonly revoking: number
-  /** Since the revoker read the time (T). */
-  readonly waited: number
-}
-
-type Event = readonly [string, WorldState]
+type Event = readonly [name: string, after: WorldState]
+/** What happens to a node, and what becomes of the rest of the world by it. */
+type Happening = readonly [name: string, node: NodeState, rest?: Partial<WorldState>]
 
 /**
  * The protocol of src/sessions, on one session that is revoked once. Anything may take any time: a node that does nothing is
@@ -103,31 +49,11 @@ export function protocol(world: World): System<WorldState> {
   const patience = L + (holds('a margin for drift') ? drift : 0)
   const untilT = holds('wait until T + L')
   const outlived = L + 1
-  const born: NodeState = {
-    since: outlived,
-    lease: L,
-    steady: 0,
-    position: 0,
-    remembers: 0,
-    asked: 0,
-    age: 0,
-    jumped: 0,
-    seenAge: 0,
-    seen: 0,
-    saw: 0,
-    row: 0,
-    rowAge: 0,
-    rowPosition: 0,
-    read: 0,
-    readPosition: 0,
-    late: 0,
-    slide: 0,
-    ghost: 0,
-  }
+  const born = newborn(L)
   const idle = { asked: asked.nothing, age: 0, jumped: 0, seenAge: 0, seen: 0, saw: 0 } as const
   const forgetful = { lease: L, remembers: 0 } as const
 
-  function* statements(w: WorldState, n: NodeState): Generator<readonly [string, NodeState]> {
+  function* statements(w: WorldState, n: NodeState): Generator<Happening> {
     const seeing = { seen: w.head, saw: w.ours > 0 ? 1 : 0, seenAge: 0 } as const
     switch (n.asked) {
       case asked.nothing: {
@@ -203,7 +129,7 @@ export function protocol(world: World): System<WorldState> {
     }
   }
 
-  function* requests(w: WorldState, n: NodeState): Generator<readonly [string, NodeState]> {
+  function* requests(w: WorldState, n: NodeState): Generator<Happening> {
     const late = w.revoking === revoking.returned ? 1 : 0
     switch (n.read) {
       case reading.nothing:
@@ -230,30 +156,23 @@ export function protocol(world: World): System<WorldState> {
       yield ['joins the read', { ...n, late }]
   }
 
-  function* slides(w: WorldState, n: NodeState): Generator<Event> {
-    const put = (
-      name: string,
-      changed: Partial<NodeState>,
-      rest: Partial<WorldState> = {},
-    ): Event => [name, { ...w, ...rest, nodes: [{ ...n, ...changed }] }]
+  function* slides(w: WorldState, n: NodeState): Generator<Happening> {
     if (n.slide === sliding.nothing && n.remembers === 1 && n.lease < L)
-      yield put('slides', { slide: sliding.sent })
+      yield ['slides', { ...n, slide: sliding.sent }]
     if (n.slide === sliding.sent) {
-      if (!holds('slide only what lives'))
-        yield put('slide writes it back', { slide: sliding.written }, { alive: 1 })
-      else if (w.alive === 1) yield put('slide writes', { slide: sliding.written })
-      else yield put('slide finds it dead', { slide: sliding.nothing, remembers: 0 })
+      const written = { ...n, slide: sliding.written }
+      if (!holds('slide only what lives')) yield ['slide writes it back', written, { alive: 1 }]
+      else if (w.alive === 1) yield ['slide writes', written]
+      else yield ['slide finds it dead', { ...n, slide: sliding.nothing, remembers: 0 }]
     }
-    if (n.slide === sliding.written)
-      yield put('has slid', {
-        slide: sliding.nothing,
-        remembers: holds('a slide is not remembered') ? 0 : 1,
-      })
+    const remembers = holds('a slide is not remembered') ? 0 : 1
+    if (n.slide === sliding.written) yield ['has slid', { ...n, slide: sliding.nothing, remembers }]
   }
 
-  function* happenings(w: WorldState, n: NodeState): Generator<readonly [string, NodeState]> {
+  function* happenings(w: WorldState, n: NodeState): Generator<Happening> {
     yield* statements(w, n)
     yield* requests(w, n)
+    if (world.slides) yield* slides(w, n)
     yield [
       'crashes',
       {
@@ -339,11 +258,8 @@ export function protocol(world: World): System<WorldState> {
     yield* revocation(w)
     for (const [i, n] of w.nodes.entries()) {
       const name = count > 1 ? `node ${i + 1} ` : 'node '
-      for (const [event, changed] of happenings(w, n))
-        yield [name + event, { ...w, nodes: w.nodes.with(i, changed) }]
-      if (world.slides)
-        for (const [event, after] of slides(w, n))
-          yield [name + event, { ...after, nodes: w.nodes.with(i, after.nodes[0]!) }]
+      for (const [event, changed, rest] of happenings(w, n))
+        yield [name + event, { ...w, ...rest, nodes: w.nodes.with(i, changed) }]
     }
     yield* ticks(w)
   }
@@ -367,32 +283,8 @@ export function protocol(world: World): System<WorldState> {
     },
     next,
     wrong: (w) => w.revoking === revoking.returned && w.nodes.some(letsIn),
-    key: (w) => {
-      const rest =
-        (((((w.alive * 3 + w.head) * 3 + w.ours) * 2 + w.otherDone) * 2 + w.pruned) * 4 +
-          w.revoking) *
-          8 +
-        w.waited
-      const keys = w.nodes.map(keyOf)
-      return count === 1 ? keys[0]! * 4608 + rest : `${keys.sort((a, b) => a - b).join()},${rest}`
-    },
+    key: keyOf,
   }
-}
-
-function isSeen(n: NodeState): boolean {
-  return n.asked === asked.registerSeen || n.asked === asked.renewSeen
-}
-
-function keyOf(n: NodeState): number {
-  const statement =
-    (((((n.asked * 8 + n.age) * 2 + n.jumped) * 12 + n.seenAge) * 3 + n.seen) * 2 + n.saw) * 2 +
-    n.ghost
-  const row = (n.row * 12 + n.rowAge) * 3 + n.rowPosition
-  const memory =
-    ((((n.remembers * 4 + n.read) * 3 + n.readPosition) * 2 + n.late) * 3 + n.slide) * 3 +
-    n.position
-  const clocks = (n.since * 8 + n.lease) * 10 + n.steady
-  return ((statement * 72 + row) * 432 + memory) * 640 + clocks
 }
 
 function product<T>(choices: readonly (readonly T[])[]): readonly (readonly T[])[] {
