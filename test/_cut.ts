@@ -40,6 +40,7 @@ export async function cuttable(to: TestConnection): Promise<CuttableConnection> 
       : connect(to.port, to.host)
     for (const socket of [near, far]) {
       open.add(socket)
+      socket.setNoDelay()
       socket.on('close', () => open.delete(socket)).on('error', () => {})
     }
     lead(near, far)
