@@ -22,7 +22,7 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   'providers/proof.ts': ['proofs that this process has made, held weakly'],
   'sessions/authenticate.ts': ['createQuiet: LRU', 'decided: one entry for each state of a table'],
   'sessions/memory.ts': [
-    '#keys: one entry for each one of #live',
+    '#revoked: the last ten thousand revocations',
     '#reads: one entry for each read under way',
     '#live: LRU',
     '#dead: LRU',

@@ -24,9 +24,21 @@ interface Read {
   readonly result: Promise<Found>
 }
 
+interface Remembered {
+  readonly session: StoredSession
+  /** Up to where no revocation concerns it. */
+  position: number
+}
+
+/** How many revocations are kept to judge by; what was last looked at before them is read anew. */
+const judgedBy = 10_000
+
 /**
  * What one node remembers of sessions. It is as true as its `position`: every revocation up to there is applied.
  * Whether it may be believed at all is the lease's business.
+ *
+ * A revocation is applied to a session when that is next recalled, so that one of a hundred thousand sessions
+ * costs no more than one of a single one: nothing stands still.
  */
 export class SessionMemory {
   /** The last revocation applied. */
@@ -34,29 +46,34 @@ export class SessionMemory {
   /** Sessions that memory knew, and those that the database had to be asked for, since the start. */
   hits = 0
   misses = 0
-  readonly #live: LRUCache<string, StoredSession>
+  readonly #live: LRUCache<string, Remembered>
   readonly #dead: LRUCache<string, Found>
-  readonly #keys = new Map<string, string>()
   readonly #reads = new Map<string, Read>()
+  /** The last position at which something was revoked, by its id, oldest first. */
+  readonly #revoked = new Map<string, number>()
+  /** Of revocations up to here the list may know nothing. */
+  #judgedFrom = 0
 
   constructor({ sessions = 100_000, dead = 10_000 }: MemoryLimits = {}) {
-    this.#live = new LRUCache({
-      max: sessions,
-      dispose: ({ id }, key) => void (this.#keys.get(id) === key && this.#keys.delete(id)),
-    })
+    this.#live = new LRUCache({ max: sessions })
     this.#dead = new LRUCache({ max: dead, ttl: deadFor })
   }
 
-  /** How many live sessions are remembered. */
+  /** How many sessions take up room. */
   get size(): number {
     return this.#live.size
   }
 
   /** The live session with that key, as last read. */
   recall(key: string): StoredSession | undefined {
-    const session = this.#live.get(key)
-    if (session) this.hits++
-    return session
+    const remembered = this.#live.get(key)
+    if (!remembered) return undefined
+    if (remembered.position < this.position) {
+      if (this.#isRevoked(remembered)) return void this.#live.delete(key)
+      remembered.position = this.position
+    }
+    this.hits++
+    return remembered.session
   }
 
   /** What was found a moment ago under a key that names no live session. */
@@ -82,30 +99,26 @@ export class SessionMemory {
     const { position, result } = this.#join(key, load, leased)
     const found = await result
     if (!found.live) this.#dead.set(key, found)
-    else if (position === this.position) this.#remember(key, found.session!)
+    else if (position === this.position) this.#live.set(key, { session: found.session!, position })
     return found
   }
 
-  /** Applies revocations in order: what rests on one is forgotten. */
+  /** Applies revocations in order: what rests on one is not recalled again. */
   apply(revocations: readonly Revocation[]): void {
-    const last = revocations.at(-1)
-    if (!last) return
-    this.position = last.position
-    const targets = revocations.map(({ target }) => target)
-    if (targets.some(({ kind }) => kind === 'everything')) return this.#live.clear()
-    const ids = new Set(targets.map((target) => ('id' in target ? target.id : '')))
-    if (targets.every(({ kind }) => kind === 'session'))
-      return ids.forEach((id) => this.#forgetSession(id))
-    for (const [key, session] of this.#live.entries()) {
-      if (restsOn(session, ids)) this.#live.delete(key)
+    for (const { position, target } of revocations) {
+      this.position = position
+      if (target.kind === 'everything') this.clear(position)
+      else this.#note(target.id, position)
     }
   }
 
   /** Forgets everything and begins again at `position`. */
   clear(position: number): void {
     this.position = position
+    this.#judgedFrom = 0
     this.#live.clear()
     this.#dead.clear()
+    this.#revoked.clear()
   }
 
   #join(key: string, load: () => Promise<Found>, leased: boolean): Read {
@@ -118,13 +131,17 @@ export class SessionMemory {
     return read
   }
 
-  #remember(key: string, session: StoredSession): void {
-    this.#live.set(key, session)
-    this.#keys.set(session.id, key)
+  #note(id: string, position: number): void {
+    this.#revoked.delete(id)
+    this.#revoked.set(id, position)
+    if (this.#revoked.size <= judgedBy) return
+    const [[oldest, at] = ['', 0]] = this.#revoked
+    this.#revoked.delete(oldest)
+    this.#judgedFrom = at
   }
 
-  #forgetSession(id: string): void {
-    const key = this.#keys.get(id)
-    if (key) this.#live.delete(key)
+  #isRevoked({ session, position }: Remembered): boolean {
+    if (position < this.#judgedFrom) return true
+    return restsOn(session, (id) => (this.#revoked.get(id) ?? 0) > position)
   }
 }

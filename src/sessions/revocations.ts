@@ -42,13 +42,13 @@ export async function lastPosition(db: Db): Promise<number> {
   return Number(rows[0]!.id)
 }
 
-/** Whether a session rests on one of these. No two things have the same id, of whatever kind they are. */
-export function restsOn(session: StoredSession, ids: ReadonlySet<string>): boolean {
+/** Whether a session rests on something. No two things have the same id, of whatever kind they are. */
+export function restsOn(session: StoredSession, isIt: (id: string) => boolean): boolean {
   return (
-    ids.has(session.id) ||
-    ids.has(session.person.id) ||
+    isIt(session.id) ||
+    isIt(session.person.id) ||
     session.organizations.some(
-      (one) => ids.has(one.id) || ids.has(one.connectionId) || ids.has(one.identityId),
+      (one) => isIt(one.id) || isIt(one.connectionId) || isIt(one.identityId),
     )
   )
 }

@@ -29,7 +29,8 @@ describe('what a node remembers', () => {
       assert.deepEqual(left, [0, 2], target.kind)
     }
     revoke({ kind: 'user', id: 'person-0' }, { kind: 'session', id: 'session-2' })
-    assert.equal(memory.size, 0, 'both of a list that mixes kinds')
+    assert.equal(memory.recall('key-session-0'), undefined, 'both of a list that mixes kinds')
+    assert.equal(memory.recall('key-session-2'), undefined)
   })
 
   it('forgets everything when told so', async () => {
@@ -48,6 +49,29 @@ describe('what a node remembers', () => {
     assert.deepEqual(
       left,
       Array.from({ length: 167 }, (_, i) => i * 3),
+    )
+  })
+
+  it('a session read after a revocation is none of its business', async () => {
+    revoke({ kind: 'user', id: 'person-1' })
+    await remember(memory, sessionOf(1))
+    revoke({ kind: 'user', id: 'person-2' })
+    assert.ok(memory.recall('key-session-1'))
+    revoke({ kind: 'user', id: 'person-1' })
+    assert.equal(memory.recall('key-session-1'), undefined)
+  })
+
+  it('after very many revocations, what was not looked at since is read anew, whether it was revoked or not', async () => {
+    for (const i of [1, 2]) await remember(memory, sessionOf(i))
+    revoke({ kind: 'session', id: 'session-1' })
+    for (let i = 0; i < 9_999; i++) revoke({ kind: 'session', id: `other-${i}` })
+    assert.equal(memory.recall('key-session-1'), undefined)
+    await remember(memory, sessionOf(1))
+    assert.ok(memory.recall('key-session-2'), 'all since it was read are still known')
+    for (let i = 0; i < 10_001; i++) revoke({ kind: 'session', id: `more-${i}` })
+    assert.deepEqual(
+      [1, 2].map((i) => memory.recall(`key-session-${i}`)),
+      [undefined, undefined],
     )
   })
 
@@ -126,6 +150,7 @@ describe('what a node remembers', () => {
     for (let i = 8999; i < 10_000; i++) memory.recall(`key-session-${i}`)
     assert.equal(memory.hits, 1000)
     revoke({ kind: 'session', id: 'session-0' }, { kind: 'session', id: 'session-9999' })
+    assert.equal(memory.recall('key-session-9999'), undefined)
     assert.equal(memory.size, 999)
   })
 })
