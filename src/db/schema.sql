@@ -37,9 +37,9 @@ create table flows (
   handle_hash bytea not null,
   browser_hash bytea not null,
   kind text not null,
-  organization_id uuid not null,
-  connection_id uuid not null,
-  config_version integer not null,
+  organization_id uuid,
+  connection_id uuid,
+  config_version integer,
   signature text not null,
   version integer not null default 1,
   data bytea not null,
@@ -54,7 +54,8 @@ create table flows (
   constraint flows_pkey PRIMARY KEY (id),
   constraint flows_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint flows_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-  constraint flows_kind_check CHECK ((kind = 'login'::text))
+  constraint flows_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'mail'::text, 'passkey'::text, 'interrupted'::text]))),
+  constraint flows_login_is_bound CHECK (((kind <> 'login'::text) OR ((organization_id IS NOT NULL) AND (connection_id IS NOT NULL) AND (config_version IS NOT NULL))))
 );
 CREATE INDEX flows_absolute_ends_at ON flows USING btree (absolute_ends_at);
 
@@ -114,6 +115,14 @@ create table organizations (
   constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
 
+create table rate_limits (
+  key text not null,
+  used integer not null,
+  until timestamp with time zone not null,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_limits_until ON rate_limits USING btree (until);
+
 create table revocation_head (
   singleton boolean not null default true,
   id bigint not null,
@@ -170,6 +179,7 @@ create table sessions (
   revoked_at timestamp with time zone,
   revoked_reason text,
   created_at timestamp with time zone not null,
+  personal_method text,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
@@ -177,7 +187,8 @@ create table sessions (
   constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint sessions_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
   constraint sessions_check1 CHECK ((idle_ends_at <= absolute_ends_at)),
-  constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text])))
+  constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text]))),
+  constraint sessions_personal_method_check CHECK ((personal_method = ANY (ARRAY['mail'::text, 'passkey'::text])))
 );
 CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
 CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);

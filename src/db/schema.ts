@@ -35,9 +35,9 @@ export interface Flows {
   handle_hash: Buffer
   browser_hash: Buffer
   kind: string
-  organization_id: string
-  connection_id: string
-  config_version: number
+  organization_id: string | null
+  connection_id: string | null
+  config_version: number | null
   signature: string
   version: Generated<number>
   data: Buffer
@@ -87,6 +87,12 @@ export interface Organizations {
   created_at: Date
 }
 
+export interface RateLimits {
+  key: string
+  used: number
+  until: Date
+}
+
 export interface RevocationHead {
   singleton: Generated<boolean>
   id: string
@@ -129,6 +135,7 @@ export interface Sessions {
   revoked_at: Date | null
   revoked_reason: string | null
   created_at: Date
+  personal_method: string | null
 }
 
 export interface UserEmails {
@@ -157,6 +164,7 @@ export interface DB {
   memberships: Memberships
   nodes: Nodes
   organizations: Organizations
+  rate_limits: RateLimits
   revocation_head: RevocationHead
   revocations: Revocations
   session_proofs: SessionProofs

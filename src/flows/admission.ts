@@ -16,7 +16,7 @@ import { openSession, type Lifetimes, type Opened } from '../sessions/sessions.t
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
 import { safeReturnTo } from './return-to.ts'
-import { consumeFlow, type StoredFlow } from './store.ts'
+import { consumeFlow, type Bound } from './store.ts'
 
 /** What letting somebody in takes. */
 export interface AdmissionServices {
@@ -41,7 +41,7 @@ export interface Visitor {
 
 /** A proof, and what else the sign-in found out. */
 export interface Arrival {
-  readonly flow: Pick<StoredFlow<unknown>, 'id' | 'connectionId' | 'configVersion'>
+  readonly flow: { readonly id: string } & Bound
   readonly proof: Proof
   readonly visitor: Visitor
   readonly returnTo: string

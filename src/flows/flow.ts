@@ -8,6 +8,7 @@ import {
   consumeFlow,
   readOutcome,
   saveFlow,
+  type Bound,
   type FlowOutcome,
   type FlowServices,
   type StoredFlow,
@@ -48,13 +49,13 @@ export interface Ended {
 export function signatureOf(
   kind: string,
   steps: readonly { readonly name: string; readonly version: number }[],
-  flow: Pick<StoredFlow<unknown>, 'organizationId' | 'connectionId' | 'configVersion'>,
+  bound: Bound | null,
 ): string {
   const text = [
     kind,
-    flow.organizationId,
-    flow.connectionId,
-    flow.configVersion,
+    bound?.organizationId,
+    bound?.connectionId,
+    bound?.configVersion,
     ...steps.map(({ name, version }) => `${name}@${version}`),
   ]
   return createHash('sha256').update(JSON.stringify(text)).digest('base64url')

@@ -18,6 +18,7 @@ import { safeReturnTo } from './return-to.ts'
 import {
   loadFlow,
   startFlow,
+  type Bound,
   type FlowServices,
   type LoadedFlow,
   type StoredFlow,
@@ -115,7 +116,13 @@ export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
   async finish(flow, turn) {
     const { returnTo, switching } = flow.data
     const proof = unsealProof(flow.data.proof!)
-    const arrival = { flow, proof, visitor: turn, returnTo, agreedToSwitch: switching === 'yes' }
+    const arrival = {
+      flow: { id: flow.id, ...flow.bound! },
+      proof,
+      visitor: turn,
+      returnTo,
+      agreedToSwitch: switching === 'yes',
+    }
     return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
   },
 }
@@ -137,7 +144,7 @@ export async function startLogin(
   const signature = signatureOf('login', loginFlow.steps, bound)
   const { handle, flow } = await startFlow(
     services,
-    { kind: 'login', ...bound, signature, browserHash: hashToken(browser), data },
+    { kind: 'login', bound, signature, browserHash: hashToken(browser), data },
     now,
   )
   await recordEvent(
@@ -158,8 +165,12 @@ export async function loadLogin(
     browser,
     kind: 'login',
     connectionId: connection.id,
-    signature: (flow: Parameters<typeof signatureOf>[2]) =>
-      signatureOf('login', loginFlow.steps, { ...flow, configVersion: connection.configVersion }),
+    signature: (bound: Bound | null) =>
+      signatureOf(
+        'login',
+        loginFlow.steps,
+        bound && { ...bound, configVersion: connection.configVersion },
+      ),
   } as const
   return loadFlow<LoginData>(services, handle, binding, services.clock.now())
 }

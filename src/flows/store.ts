@@ -17,13 +17,25 @@ export type FlowOutcome =
   | { readonly kind: 'signed-in'; readonly sessionId: string; readonly returnTo: string }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
-/** A flow as stored; `data` is opened. */
-export interface StoredFlow<Data> {
-  readonly id: string
-  readonly kind: 'login'
+/**
+ * What a flow is about. `mail` and `passkey`: signing in without an organization. `interrupted`: what a person was
+ * about to send when they were asked to sign in again.
+ */
+export type FlowName = 'login' | 'mail' | 'passkey' | 'interrupted'
+
+/** The connection a sign-in goes through, as it was when the sign-in began. */
+export interface Bound {
   readonly organizationId: string
   readonly connectionId: string
   readonly configVersion: number
+}
+
+/** A flow as stored; `data` is opened. */
+export interface StoredFlow<Data> {
+  readonly id: string
+  readonly kind: FlowName
+  /** Null where no organization is involved. */
+  readonly bound: Bound | null
   readonly signature: string
   readonly version: number
   readonly claimed: boolean
@@ -45,10 +57,7 @@ export interface FlowServices {
 /** Stores a new flow, bound to the browser that began it, and answers its handle. */
 export async function startFlow<Data>(
   { db, sealer }: FlowServices,
-  started: Pick<
-    StoredFlow<Data>,
-    'kind' | 'organizationId' | 'connectionId' | 'configVersion' | 'signature' | 'data'
-  > & {
+  started: Pick<StoredFlow<Data>, 'kind' | 'bound' | 'signature' | 'data'> & {
     readonly browserHash: Buffer
   },
   now: Date,
@@ -62,9 +71,9 @@ export async function startFlow<Data>(
       handle_hash: hashToken(handle),
       browser_hash: started.browserHash,
       kind: started.kind,
-      organization_id: started.organizationId,
-      connection_id: started.connectionId,
-      config_version: started.configVersion,
+      organization_id: started.bound?.organizationId ?? null,
+      connection_id: started.bound?.connectionId ?? null,
+      config_version: started.bound?.configVersion ?? null,
       signature: started.signature,
       data: sealer.seal(started.data, place(id)),
       idle_ends_at: later(now, flowIdle),
@@ -79,11 +88,10 @@ export async function startFlow<Data>(
 /** What the flow has to match: the browser's cookie, and the address the request came to. */
 export interface Binding {
   readonly browser: string | null
-  readonly kind: 'login'
-  readonly connectionId: string
-  readonly signature: (
-    flow: Pick<StoredFlow<unknown>, 'organizationId' | 'connectionId' | 'configVersion'>,
-  ) => string
+  readonly kind: FlowName
+  /** @default none: the flow has no connection */
+  readonly connectionId?: string
+  readonly signature: (bound: Bound | null) => string
 }
 
 /**
@@ -104,7 +112,7 @@ export async function loadFlow<Data>(
     .executeTakeFirst()
   if (!row) return { state: 'unknown' }
   if (row.kind !== binding.kind) return { state: 'mismatch', reason: 'kind_mismatch' }
-  if (row.connection_id !== binding.connectionId)
+  if (row.connection_id !== (binding.connectionId ?? null))
     return { state: 'mismatch', reason: 'org_mismatch' }
   if (!binding.browser) return { state: 'mismatch', reason: 'browser_cookie_missing' }
   if (!sameBytes(row.browser_hash, hashToken(binding.browser))) {
@@ -113,10 +121,8 @@ export async function loadFlow<Data>(
   }
   const flow = {
     id: row.id,
-    kind: 'login' as const,
-    organizationId: row.organization_id,
-    connectionId: row.connection_id,
-    configVersion: row.config_version,
+    kind: binding.kind,
+    bound: boundOf(row),
     signature: row.signature,
     version: row.version,
     claimed: row.claimed_at !== null,
@@ -126,7 +132,7 @@ export async function loadFlow<Data>(
   if (row.absolute_ends_at <= now) return { state: 'expired', reason: 'expired' }
   if (row.consumed_at) return { state: 'consumed', outcome: row.outcome as FlowOutcome }
   if (row.idle_ends_at <= now) return { state: 'expired', reason: 'expired' }
-  if (row.signature !== binding.signature(flow))
+  if (row.signature !== binding.signature(flow.bound))
     return { state: 'expired', reason: 'definition_changed' }
   const data = sealer.open<Data>(row.data, place(row.id))
   await db
@@ -208,6 +214,20 @@ async function countForeignAttempt(db: Db, id: string): Promise<void> {
     .set((eb) => ({ foreign_attempts: eb('foreign_attempts', '+', 1) }))
     .where('id', '=', id)
     .execute()
+}
+
+function boundOf(row: {
+  organization_id: string | null
+  connection_id: string | null
+  config_version: number | null
+}): Bound | null {
+  const { organization_id, connection_id, config_version } = row
+  if (organization_id === null || connection_id === null || config_version === null) return null
+  return {
+    organizationId: organization_id,
+    connectionId: connection_id,
+    configVersion: config_version,
+  }
 }
 
 function place(row: string): { table: string; column: string; row: string } {

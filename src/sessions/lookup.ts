@@ -28,6 +28,8 @@ export interface StoredSession {
   readonly kind: 'user' | 'guest'
   readonly person: Person
   readonly organizations: readonly Membership[]
+  /** How the person proved themself without an organization; null where only organizations vouch for them. */
+  readonly personal: 'mail' | 'passkey' | null
   readonly flowId: string | null
   readonly createdAt: Date
   readonly authenticatedAt: Date
@@ -48,6 +50,7 @@ interface Row {
   user_name: string
   email: string | null
   organizations: Membership[]
+  personal_method: 'mail' | 'passkey' | null
   flow_id: string | null
   created_at: Date
   authenticated_at: Date
@@ -64,7 +67,7 @@ interface Row {
 
 /** Everything about a session, in one statement; what follows says which. */
 const everything = sql`
-    select s.id, s.kind, s.user_id, u.name as user_name, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
+    select s.id, s.kind, s.user_id, u.name as user_name, s.personal_method, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
       s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
@@ -117,6 +120,7 @@ function toSession(row: Row): StoredSession {
     kind: row.kind,
     person: { id: row.user_id, name: row.user_name, email: row.email },
     organizations: row.organizations,
+    personal: row.personal_method,
     flowId: row.flow_id,
     createdAt: row.created_at,
     authenticatedAt: row.authenticated_at,
@@ -148,7 +152,7 @@ export function judgeSession(session: StoredSession, now: Date): RichState['sess
   if (session.idleEndsAt.getTime() <= time || session.absoluteEndsAt.getTime() <= time)
     return 'expired'
   if (session.kind === 'guest') return 'guest'
-  return session.organizations.length > 0 ? 'user-current' : 'revoked'
+  return session.organizations.length > 0 || session.personal ? 'user-current' : 'revoked'
 }
 
 /** Who last signed in with this browser, as far as a hint goes. */
