@@ -105,7 +105,7 @@ test('no file outside providers/ asks which kind of provider it deals with', () 
 })
 
 test('only a provider makes a proof, and only a flow opens a sealed one', () => {
-  assert.deepEqual(offences(/\bprove\(/, within('providers')), [])
+  assert.deepEqual(offences(/\bprove(Personally)?\(/, within('providers')), [])
   assert.deepEqual(
     offences(
       /\bunsealProof\(/,

@@ -1,22 +1,17 @@
 import { recordEvent } from '../accounts/audit.ts'
-import { findConnection, type Connection } from '../accounts/connections.ts'
-import { findIdentity, linkIdentity, markVerified, type Identity } from '../accounts/identities.ts'
-import { addMember, markLinked } from '../accounts/organizations.ts'
-import { createUser } from '../accounts/users.ts'
 import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets.ts'
-import type { Proof } from '../providers/proof.ts'
 import type { Asker } from '../sessions/authenticate.ts'
-import { decide, type Verdict } from '../sessions/decide.ts'
+import { decide } from '../sessions/decide.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
-import { openSession, type Lifetimes, type Opened } from '../sessions/sessions.ts'
+import { openSession, type Grounds, type Lifetimes, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
 import { safeReturnTo } from './return-to.ts'
-import { consumeFlow, type Bound } from './store.ts'
+import { consumeFlow } from './store.ts'
 
 /** What letting somebody in takes. */
 export interface AdmissionServices {
@@ -39,10 +34,39 @@ export interface Visitor {
   readonly requestId: string
 }
 
-/** A proof, and what else the sign-in found out. */
+/** Whose account a proof leads to. `gone`: the account was deleted. */
+export interface Owner {
+  readonly userId: string
+  readonly owner: 'active' | 'suspended' | 'gone'
+}
+
+/**
+ * How a proof leads to an account: through an organization's connection, or without one. All of it happens in the
+ * transaction that admits.
+ */
+export interface Way<Found extends Owner = Owner> {
+  /** For the audit. @default none: no organization is involved */
+  readonly organizationId?: string
+  /** What `login.succeeded` says of this way. */
+  readonly told: Readonly<Record<string, string>>
+  /**
+   * Looks once more: is this way still open, and whose account is it? What it finds is held until the commit.
+   * @throws AppError
+   */
+  find(tx: Db): Promise<Found | undefined>
+  /**
+   * Makes an account for somebody unknown.
+   * @throws AppError where strangers are not let in
+   */
+  register(tx: Db, now: Date): Promise<Found>
+  /** Writes down that the proof was given, and answers what the session rests on. */
+  accept(tx: Db, found: Found, now: Date): Promise<Grounds>
+}
+
+/** Somebody at the door with a proof, and what else the sign-in found out. */
 export interface Arrival {
-  readonly flow: { readonly id: string } & Bound
-  readonly proof: Proof
+  readonly flowId: string
+  readonly way: Way
   readonly visitor: Visitor
   readonly returnTo: string
   /** Whether the person agreed to end the session of somebody else in this browser. */
@@ -73,39 +97,28 @@ export async function admitArrival(
   return admitted
 }
 
-/** Refuses a connection that is not in use. */
-export function assertUsable({ state }: Connection): void {
-  if (state !== 'active') throw new AppError('provider_disabled', { reason: `connection_${state}` })
-}
-
 /** Flow consumed, account found or made, session opened, audit written; or none of it. */
 function commit(
   services: AdmissionServices,
-  { flow, proof, visitor, returnTo: wanted, agreedToSwitch }: Arrival,
+  { flowId, way, visitor, returnTo: wanted, agreedToSwitch }: Arrival,
 ): Promise<{ admitted: Admitted; position: number }> {
   const { asker, requestId } = visitor
   const now = services.clock.now()
   return services.db.transaction().execute(async (tx) => {
-    const connection = await findConnection(tx, flow.connectionId, { hold: true })
-    if (!connection || connection.configVersion !== flow.configVersion)
-      throw new AppError('flow_invalid', { reason: 'config_changed' })
-    assertUsable(connection)
-    const organizationId = connection.organization.id
-
-    const identity = await findIdentity(tx, proof, { hold: true })
-    const verdict = decide(stateAt(asker, identity))
-    const member = await memberFor(tx, { identity, verdict, connection, proof, requestId }, now)
+    const found = await way.find(tx)
+    const verdict = decide(stateAt(asker, found))
+    if (verdict.refuse)
+      throw new AppError(verdict.refuse, { reason: verdict.audit ?? verdict.refuse })
+    if (found?.owner === 'gone') throw new AppError('not_a_member', { reason: 'account_deleted' })
     if (verdict.session === 'switch' && !agreedToSwitch)
       throw new AppError('flow_invalid', { reason: 'switched_meanwhile' })
-    await markVerified(tx, { id: member.identityId, claims: proof.claims }, now)
-    await markLinked(tx, { organizationId, userId: member.userId }, now)
+    const owner = found ?? (await way.register(tx, now))
+    const grounds = await way.accept(tx, owner, now)
 
     const opening = {
-      ...member,
-      organizationId,
-      configVersion: connection.configVersion,
+      userId: owner.userId,
       browserHash: hashToken(visitor.browser),
-      flowId: flow.id,
+      flowId,
       replaces: asker.session
         ? { id: asker.session.id, userId: asker.session.person.id, late: asker.late }
         : undefined,
@@ -113,62 +126,27 @@ function commit(
       address: visitor.address,
       requestId,
     }
-    const opened = await openSession(tx, proof, opening, services.lifetimes, now)
+    const opened = await openSession(tx, grounds, opening, services.lifetimes, now)
     const returnTo = safeReturnTo(wanted, services.origin)
     const outcome = { kind: 'signed-in', sessionId: opened.id, returnTo } as const
-    if (!(await consumeFlow(tx, flow.id, outcome, now)))
+    if (!(await consumeFlow(tx, flowId, outcome, now)))
       throw new AppError('flow_invalid', { reason: 'consumed' })
-    const event = { actorId: member.userId, organizationId, target: opened.id, requestId }
-    const data = { row: verdict.row, connection: connection.id }
+    const { organizationId } = way
+    const event = { actorId: owner.userId, organizationId, target: opened.id, requestId }
+    const data = { row: verdict.row, ...way.told }
     await recordEvent(tx, { action: 'login.succeeded', ...event, data }, now)
     return { admitted: { opened, returnTo }, position: await announce(tx, opened.changed) }
   })
 }
 
-/** The rich state of somebody a provider has just vouched for, in a browser that may be somebody's already. */
-function stateAt(asker: Asker, identity: Identity | undefined): RichState {
-  const owner = asker.session?.person.id
-  const event = !owner || !identity ? 'login' : owner === identity.userId ? 'reauth' : 'switch'
+/** The rich state of somebody who has just been proven, in a browser that may be somebody's already. */
+function stateAt(asker: Asker, found: Owner | undefined): RichState {
+  const signedInAs = asker.session?.person.id
+  const event = !signedInAs || !found ? 'login' : signedInAs === found.userId ? 'reauth' : 'switch'
   const registration = { active: 'active', suspended: 'disabled', gone: 'deleted' } as const
   return {
     ...asker.state,
     event,
-    registration: identity ? registration[identity.owner] : 'unregistered',
+    registration: found ? registration[found.owner] : 'unregistered',
   }
-}
-
-/** Whose session this will be: the identity's owner, or a new member where the connection lets everybody in. */
-async function memberFor(
-  tx: Db,
-  {
-    identity,
-    verdict,
-    connection,
-    proof,
-    requestId,
-  }: {
-    identity: Identity | undefined
-    verdict: Verdict
-    connection: Connection
-    proof: Proof
-    requestId: string
-  },
-  now: Date,
-): Promise<{ userId: string; identityId: string }> {
-  if (verdict.refuse)
-    throw new AppError(verdict.refuse, { reason: verdict.audit ?? verdict.refuse })
-  if (identity?.removed) throw new AppError('not_a_member', { reason: 'removed' })
-  if (identity) return { userId: identity.userId, identityId: identity.id }
-  if (connection.provisioning === 'off')
-    throw new AppError('not_a_member', { reason: 'identity_unregistered' })
-
-  const { name, email } = proof.claims
-  const organizationId = connection.organization.id
-  const userId = await createUser(tx, { name: name ?? email ?? 'New member', email }, now)
-  const identityId = await linkIdentity(tx, { key: proof, userId, claims: proof.claims }, now)
-  await addMember(tx, { organizationId, userId, role: 'member' }, now)
-  const event = { actorId: userId, organizationId, requestId }
-  await recordEvent(tx, { action: 'user.registered', ...event, target: userId }, now)
-  await recordEvent(tx, { action: 'identity.linked', ...event, target: identityId }, now)
-  return { userId, identityId }
 }

@@ -6,15 +6,10 @@ import type { Log } from '../lib/log.ts'
 import { hashToken } from '../lib/secrets.ts'
 import { unsealProof, type ProofData } from '../providers/proof.ts'
 import type { Provider, Remembered } from '../providers/provider.ts'
-import {
-  admitArrival,
-  assertUsable,
-  type Admitted,
-  type AdmissionServices,
-  type Visitor,
-} from './admission.ts'
+import { admitArrival, type Admitted, type AdmissionServices, type Visitor } from './admission.ts'
 import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
 import { safeReturnTo } from './return-to.ts'
+import { assertUsable, throughConnection } from './through-connection.ts'
 import {
   loadFlow,
   startFlow,
@@ -117,8 +112,8 @@ export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
     const { returnTo, switching } = flow.data
     const proof = unsealProof(flow.data.proof!)
     const arrival = {
-      flow: { id: flow.id, ...flow.bound! },
-      proof,
+      flowId: flow.id,
+      way: throughConnection(flow.bound!, proof, turn.requestId),
       visitor: turn,
       returnTo,
       agreedToSwitch: switching === 'yes',

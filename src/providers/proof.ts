@@ -27,6 +27,20 @@ declare const proven: unique symbol
 /** Evidence that a provider vouched for somebody just now. Nothing else opens or raises a session. */
 export type Proof = ProofData & { readonly [proven]: true }
 
+/**
+ * What somebody proved without an organization: that they read mail sent to an address, or that they hold a passkey.
+ * The address is a key only where its account has verified it.
+ */
+export type PersonalProofData =
+  | { readonly method: 'mail'; readonly address: string }
+  | { readonly method: 'passkey'; readonly passkeyId: string }
+
+/** Evidence that somebody proved themself just now, without an organization. */
+export type PersonalProof = PersonalProofData & { readonly [proven]: true }
+
+/** All there is that opens a session. */
+export type Evidence = Proof | PersonalProof
+
 const minted = new WeakSet<object>()
 
 /** Makes a proof. For providers, once every check has passed; a test keeps other rooms from calling it. */
@@ -36,8 +50,15 @@ export function prove(data: ProofData): Proof {
   return proof
 }
 
+/** Makes a personal proof. For providers, once every check has passed; a test keeps other rooms from calling it. */
+export function provePersonally(data: PersonalProofData): PersonalProof {
+  const proof = Object.freeze({ ...data }) as PersonalProof
+  minted.add(proof)
+  return proof
+}
+
 /** Refuses what is shaped like a proof but was not made by a provider. */
-export function assertProof(value: Proof): void {
+export function assertProof(value: Evidence): void {
   if (!minted.has(value)) throw new TypeError('A session can only be opened with a Proof')
 }
 

@@ -4,7 +4,7 @@ import type { Db } from '../db/open.ts'
 import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
-import { assertProof, type Proof } from '../providers/proof.ts'
+import { assertProof, type PersonalProof, type Proof } from '../providers/proof.ts'
 import { rotationGrace } from './lookup.ts'
 import type { Target } from './revocations.ts'
 
@@ -19,12 +19,19 @@ export interface Lifetimes {
 /** At most one sliding write a session in this time. */
 export const slideEvery: number = minutes(1)
 
-/** What opening a session takes, besides the proof. */
+/** What a session rests on: an organization's provider vouching for an identity, or the person alone. */
+export type Grounds =
+  | {
+      readonly proof: Proof
+      readonly organizationId: string
+      readonly identityId: string
+      readonly configVersion: number
+    }
+  | { readonly proof: PersonalProof; readonly organizationId?: undefined }
+
+/** What opening a session takes, besides what it rests on. */
 export interface Opening {
   readonly userId: string
-  readonly identityId: string
-  readonly organizationId: string
-  readonly configVersion: number
   /** SHA-256 of the browser cookie's value. */
   readonly browserHash: Buffer
   /** The flow that ends in this session; a flow ends in one session only. */
@@ -57,26 +64,26 @@ export interface Opened {
 const simultaneous = minutes(1)
 
 /**
- * Opens a session for the person a provider has just vouched for, ending the one it replaces. Run it in the
+ * Opens a session for the person who has just been proven, ending the one it replaces. Run it in the
  * transaction that consumes the flow; sign-ins of one browser queue here.
  *
  * Of several that rotate one session at once, the first opens its successor and the others join that: their cookies
  * could arrive in any order, and the last to arrive has to be alive.
- * @throws TypeError when `proof` was not made by a provider
+ * @throws TypeError when the proof was not made by a provider
  */
 export async function openSession(
   tx: Db,
-  proof: Proof,
+  grounds: Grounds,
   opening: Opening,
   lifetimes: Lifetimes,
   now: Date,
 ): Promise<Opened> {
-  assertProof(proof)
+  assertProof(grounds.proof)
   const lock = opening.browserHash.toString('hex')
   await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(tx)
   const successor = await findToJoin(tx, opening, now)
   if (successor) {
-    await storeProof(tx, successor, proof, opening, now)
+    await storeGrounds(tx, successor, grounds, now)
     return { id: successor, token: null, changed: [{ kind: 'session', id: successor }] }
   }
   const ended = await endSessionsOfBrowser(tx, opening, now)
@@ -91,13 +98,14 @@ export async function openSession(
     lifetimes,
     now,
   )
-  await storeProof(tx, id, proof, opening, now)
+  await storeGrounds(tx, id, grounds, now)
   const action = !replaced
     ? 'session.created'
     : rotated
       ? 'session.rotated'
       : 'session.user_switched'
-  const { userId: actorId, organizationId, requestId } = opening
+  const { userId: actorId, requestId } = opening
+  const { organizationId } = grounds
   const data = replaced ? { from: replaced.id } : {}
   await recordEvent(tx, { action, actorId, organizationId, target: id, data, requestId }, now)
   return { id, token, changed: ended.map((dead) => ({ kind: 'session', id: dead.id }) as const) }
@@ -152,18 +160,21 @@ async function storeSession(
     .execute()
 }
 
-/** What the session proves to one organization; a newer proof takes the place of an older one. */
-async function storeProof(
-  tx: Db,
-  sessionId: string,
-  proof: Proof,
-  opening: Opening,
-  now: Date,
-): Promise<void> {
+/** What the session rests on from now on; a newer proof to one organization takes the place of an older one. */
+async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Date): Promise<void> {
+  if (grounds.organizationId === undefined) {
+    await tx
+      .updateTable('sessions')
+      .set({ personal_method: grounds.proof.method })
+      .where('id', '=', sessionId)
+      .execute()
+    return
+  }
+  const { proof, identityId, organizationId, configVersion } = grounds
   const proven = {
     connection_id: proof.connectionId,
-    identity_id: opening.identityId,
-    config_version: opening.configVersion,
+    identity_id: identityId,
+    config_version: configVersion,
     authenticated_at: proof.authenticatedAt ? new Date(proof.authenticatedAt) : now,
     acr: proof.acr ?? null,
     amr: proof.amr ? [...proof.amr] : null,
@@ -171,7 +182,7 @@ async function storeProof(
   }
   await tx
     .insertInto('session_proofs')
-    .values({ session_id: sessionId, organization_id: opening.organizationId, ...proven })
+    .values({ session_id: sessionId, organization_id: organizationId, ...proven })
     .onConflict((conflict) =>
       conflict.columns(['session_id', 'organization_id']).doUpdateSet(proven),
     )

@@ -3,9 +3,10 @@ import crypto, { createHash } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { after, before, beforeEach, describe, it, mock } from 'node:test'
 import { sql } from 'kysely'
+import { newId } from '../../src/lib/ids.ts'
 import { suspendPerson } from '../../src/sessions/revoke.ts'
 import { hashToken, isToken, randomToken } from '../../src/lib/secrets.ts'
-import type { Proof } from '../../src/providers/proof.ts'
+import type { PersonalProof, Proof } from '../../src/providers/proof.ts'
 import { openSession, slideSession } from '../../src/sessions/sessions.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
@@ -326,8 +327,11 @@ describe('sessions', () => {
       subject: 'x',
       claims: {},
     } as unknown as Proof
+    const alone = { method: 'mail', address: 'alice@acme.example' } as PersonalProof
     const { db, lifetimes, clock } = app.sallyport.services
-    await assert.rejects(openSession(db, forged, {} as never, lifetimes, clock.now()), TypeError)
+    const under = { organizationId: app.acme.id, identityId: newId(), configVersion: 1 }
+    for (const grounds of [{ proof: forged, ...under }, { proof: alone }])
+      await assert.rejects(openSession(db, grounds, {} as never, lifetimes, clock.now()), TypeError)
   })
 
   it('SEED-03 SEED-09 SEED-27 CKI-03 odd, misspelt and doubled cookies are no session and no fault', async () => {
