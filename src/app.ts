@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { findConnection, readSettings } from './accounts/connections.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
+import { installQueues } from './db/queue.ts'
+import { startRecurring } from './db/recurring.ts'
+import { startWorkers } from './db/workers.ts'
 import {
   assertSupportedServer,
   openDatabase,
@@ -25,6 +28,7 @@ import { newId } from './lib/ids.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createSealer } from './lib/seal.ts'
 import { openProvider } from './providers/index.ts'
+import { queued, recurring } from './jobs.ts'
 import { routes as ownRoutes } from './routes.ts'
 import { createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
@@ -45,6 +49,8 @@ export interface Options {
   readonly egress?: Egress
   /** How a connection's provider is opened. @default by its kind, from the table of providers */
   readonly openProvider?: typeof openProvider
+  /** Whether this process does background work; any number may, and one must. @default true */
+  readonly jobs?: boolean
   /** Endpoints beside or, at the same path, instead of Sallyport's own. */
   readonly routes?: readonly Route[]
 }
@@ -99,6 +105,7 @@ async function migrateUnhurried(where: Connection): Promise<void> {
   const db = openDatabase(where, { pool: 1, statementTimeoutMs: hours(1) })
   try {
     await migrate(db)
+    await installQueues(db)
   } finally {
     await db.destroy()
   }
@@ -109,7 +116,7 @@ async function wire(
   { db, where, stopDatabase }: { db: Db; where: Connection; stopDatabase: () => Promise<void> },
 ): Promise<Sallyport> {
   const following = given.clock ? undefined : await followClock(() => readDatabaseTime(db))
-  const node = new Node({ database: where, log, db })
+  const node = new Node({ database: where, log })
   await node.start()
   const clock = given.clock ?? following!
   const heartbeat = setInterval(() => {
@@ -144,6 +151,7 @@ async function wire(
     errorPage,
   }
   const router = route(services, [...(given.routes ?? []), ...ownRoutes])
+  const stopJobs = given.jobs === false ? undefined : startJobs(services, where)
   return {
     services,
     fetch: async (request, peer) => router.fetch(request, { peer }),
@@ -152,11 +160,24 @@ async function wire(
     challenge: (request, who) => challenge(services, request, who),
     async close() {
       clearInterval(heartbeat)
+      await stopJobs?.()
       await node.stop()
       if (!given.egress) await egress.close()
       await db.destroy()
       await stopDatabase()
     },
+  }
+}
+
+/** @returns what stops them; it settles when nothing is under way any more */
+function startJobs(services: Services, where: Connection): () => Promise<void> {
+  const handlers = Object.entries<(services: Services, data: never) => Promise<void>>(queued).map(
+    ([name, run]) => [name, (data: never) => run(services, data)] as const,
+  )
+  const workers = startWorkers(where, Object.fromEntries(handlers), services.log)
+  const stopRecurring = startRecurring(recurring, services)
+  return async () => {
+    await Promise.all([workers.stop(), stopRecurring()])
   }
 }
 

@@ -19,6 +19,8 @@ export interface TestAppOptions {
   /** Settings over the test's defaults, by environment variable. */
   readonly env?: Record<string, string>
   readonly routes?: readonly Route[]
+  /** Whether background work is done, on the clock of the machine. @default false */
+  readonly jobs?: boolean
   /** Uses the real table of providers instead of the scripted one. @default false */
   readonly realProviders?: boolean
 }
@@ -85,6 +87,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     clock,
     database: line.connection,
     log: createLog('debug', sink),
+    jobs: options.jobs ?? false,
     routes: options.routes ?? [],
     ...(options.realProviders ? {} : { openProvider: provider.open }),
   })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { installQueues } from '../src/db/queue.ts'
 import { openDatabase, type Db } from '../src/db/open.ts'
 
 /** Connection settings of one database on the test server. */
@@ -34,6 +35,7 @@ export async function startTestServer(): Promise<{ stop(): Promise<void> }> {
   await admin.destroy()
   const db = openDatabase({ ...server.connection, database: template })
   await migrate(db)
+  await installQueues(db)
   await db.destroy()
   process.env[variable] = JSON.stringify(server.connection)
   return {

@@ -23,7 +23,7 @@ export async function connect(values: Values, env: Environment): Promise<void> {
     clientSecret: readSecretFile(String(values['secret-file'])),
   }
   const config = readConfig(env)
-  const sallyport = await createSallyport({ config, log: createLog('warn') })
+  const sallyport = await createSallyport({ config, log: createLog('warn'), jobs: false })
   try {
     const { organization, id } = await checkAndStore(sallyport, settings, values)
     console.log(

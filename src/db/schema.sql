@@ -123,6 +123,12 @@ create table rate_limits (
 );
 CREATE INDEX rate_limits_until ON rate_limits USING btree (until);
 
+create table recurring_jobs (
+  name text not null,
+  began_at timestamp with time zone not null,
+  constraint recurring_jobs_pkey PRIMARY KEY (name)
+);
+
 create table revocation_head (
   singleton boolean not null default true,
   id bigint not null,

@@ -93,6 +93,11 @@ export interface RateLimits {
   until: Date
 }
 
+export interface RecurringJobs {
+  name: string
+  began_at: Date
+}
+
 export interface RevocationHead {
   singleton: Generated<boolean>
   id: string
@@ -165,6 +170,7 @@ export interface DB {
   nodes: Nodes
   organizations: Organizations
   rate_limits: RateLimits
+  recurring_jobs: RecurringJobs
   revocation_head: RevocationHead
   revocations: Revocations
   session_proofs: SessionProofs

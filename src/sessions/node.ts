@@ -1,16 +1,13 @@
 import pg from 'pg'
-import type { Connection, Db } from '../db/open.ts'
+import type { Connection } from '../db/open.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { Lease, leaseFor, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
 import { SessionMemory, type MemoryLimits } from './memory.ts'
-import { prune, type Revocation, type Target } from './revocations.ts'
+import type { Revocation, Target } from './revocations.ts'
 
 /** The channel that says "look now". Losing what is said there costs time, never truth. */
 export const revocationChannel = 'sallyport_revocations'
-
-/** How often a node deletes what nobody needs any more, in milliseconds. */
-const pruneEvery = 60_000
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -20,8 +17,6 @@ export interface NodeOptions {
   /** Whether to listen for nudges; without, only the timer renews. @default true */
   readonly listen?: boolean
   readonly lease?: Lease
-  /** Where to {@link prune}, once a minute. @default nowhere */
-  readonly db?: Db
 }
 
 /**
@@ -48,8 +43,6 @@ export class Node {
   #since: Moment | undefined
   #acknowledged = -1
   #timer: NodeJS.Timeout | undefined
-  #pruneTimer: NodeJS.Timeout | undefined
-  #pruning: Promise<void> | undefined
   #running: Promise<void> | undefined
   #again = false
   #stopped = false
@@ -64,7 +57,6 @@ export class Node {
   async start(): Promise<void> {
     await this.renew()
     this.#timer = setInterval(() => void this.renew(), renewEvery).unref()
-    this.#pruneTimer = setInterval(() => (this.#pruning = this.#prune()), pruneEvery).unref()
   }
 
   /** Looks now. However many ask at once, one statement runs; who asks during it is owed another. */
@@ -78,8 +70,7 @@ export class Node {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
-    clearInterval(this.#pruneTimer)
-    await Promise.all([this.#running, this.#pruning])
+    await this.#running
     this.lease.end()
     this.memory.clear(this.memory.position)
     await this.#client?.query('delete from nodes where id = $1', [this.#row]).catch(() => {})
@@ -201,12 +192,6 @@ export class Node {
     await client.connect()
     if (listen) await client.query(`listen ${revocationChannel}`)
     return client
-  }
-
-  async #prune(): Promise<void> {
-    const { db, log } = this.#options
-    if (db)
-      await prune(db).catch((err) => log.debug({ err }, 'old revocations could not be deleted'))
   }
 
   async #disconnect(): Promise<void> {

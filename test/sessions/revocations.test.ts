@@ -136,21 +136,6 @@ describe('the list of revocations', () => {
     assert.ok(member.node.lease.holds())
   })
 
-  it('a node prunes once a minute', async (t) => {
-    await sql`insert into nodes (id, at, position)
-      values (gen_random_uuid(), clock_timestamp() - interval '61 minutes', 0)`.execute(db)
-    const old = sql<{ old: boolean }>`
-      select exists (select from nodes where at < clock_timestamp() - interval '1 hour') as old`
-    const isOld = async () => (await old.execute(db)).rows[0]!.old
-    t.mock.timers.enable({ apis: ['setInterval'] })
-    const member = await startMember(t, app, { db })
-    t.mock.timers.tick(59_999)
-    await member.node.renew()
-    assert.ok(await isOld())
-    t.mock.timers.tick(1)
-    await until(async () => !(await isOld()))
-  })
-
   it('a node that was away while what it has not read was pruned registers anew, and misses nothing', async (t) => {
     const member = await startMember(t, app, { listen: false })
     const [session] = await makeSessions(app, 'pruned', 1)
