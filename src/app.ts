@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { verifyFromMemory } from './api/verify.ts'
 import { findConnection, readSettings } from './accounts/connections.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
@@ -24,7 +25,7 @@ import { followClock, hours, minutes, seconds, type Clock } from './lib/clock.ts
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
-import { newId } from './lib/ids.ts'
+import { newRequestId } from './lib/ids.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createSealer } from './lib/seal.ts'
 import { openProvider } from './providers/index.ts'
@@ -155,6 +156,7 @@ async function wire(
   return {
     services,
     fetch: async (request, peer) => router.fetch(request, { peer }),
+    quick: (request) => verifyFromMemory(services, request),
     owns: (pathname) => pathname !== '/' && router.router.match('GET', pathname)[0].length > 0,
     authenticate: (request) => whoIs(services, request),
     challenge: (request, who) => challenge(services, request, who),
@@ -202,7 +204,7 @@ function route(services: Services, table: readonly Route[]): Hono<{ Bindings: { 
   }
   router.onError((error) => {
     services.log.error({ err: error }, 'a request failed outside its handler')
-    const requestId = newId()
+    const requestId = newRequestId()
     return secure(problem(toAppError(error), requestId), {
       https: services.cookies.secure,
       requestId,

@@ -9,6 +9,7 @@ import { readSource } from './_source.ts'
 
 /** Every collection that is made empty and grows, and what keeps it small. Whoever adds one says so here. */
 const collections: Readonly<Record<string, readonly string[]>> = {
+  'api/verify.ts': ['identities: one entry for each session remembered, held weakly'],
   'app.ts': [
     'allowed, and its sets: one entry for each path and method of the table of routes',
     '',
@@ -20,7 +21,7 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   'lib/json.ts': ['open: the keys of one text of limited length'],
   'providers/kept.ts': ['memories: one entry for each egress client, held weakly', 'memory: LRU'],
   'providers/proof.ts': ['proofs that this process has made, held weakly'],
-  'sessions/authenticate.ts': ['createQuiet: LRU', 'decided: one entry for each state of a table'],
+  'sessions/authenticate.ts': ['createQuiet: LRU'],
   'sessions/memory.ts': [
     '#revoked: the last ten thousand revocations',
     '#reads: one entry for each read under way',

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { safeReturnTo } from '../src/flows/return-to.ts'
 import { JsonError, parseJson } from '../src/lib/json.ts'
 import { isToken } from '../src/lib/secrets.ts'
-import { cookieNames, readCookie } from '../src/sessions/cookies.ts'
+import { cookieNames, findCookies, readCookie } from '../src/sessions/cookies.ts'
 import { describeDevice } from '../src/sessions/device.ts'
 import { readSource } from './_source.ts'
 
@@ -101,8 +101,8 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   safeReturnTo: (text) => safeReturnTo(`/${text}`, 'https://app.example'),
   isToken: (text) => isToken(text),
   describeDevice: (text) => describeDevice(text),
-  readCookie: (text) =>
-    readCookie(`sallyport=${text}`, cookieNames(new URL('http://localhost')), 'session'),
+  findCookies: (text) => findCookies(`sallyport=${text}`, cookieNames(new URL('http://localhost'))),
+  readCookie: (text) => readCookie(text, 'session'),
   'parseJson of a string': (text) => refused(() => parseJson(JSON.stringify(text))),
   parseJson: (text) => refused(() => parseJson(text)),
   'parseJson of brackets': (text) => refused(() => parseJson(`[${text}`)),

@@ -1,8 +1,12 @@
+import type { IncomingMessage } from 'node:http'
 import { recordEvent } from '../accounts/audit.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
-import type { Endpoint, Exchange } from '../http/exchange.ts'
-import { loginUrl } from '../http/handler.ts'
+import type { Endpoint, Exchange, Services } from '../http/exchange.ts'
+import { loginUrl, requestIdOf } from '../http/handler.ts'
+import { headersOfEveryAnswer } from '../http/headers.ts'
+import { clientOf } from '../http/proxy.ts'
 import { admit } from '../sessions/access.ts'
+import { recallAsker } from '../sessions/authenticate.ts'
 import type { StoredSession } from '../sessions/lookup.ts'
 
 /** Every identity header there is, and where its value comes from. All are set every time, empty when there is none. */
@@ -45,6 +49,45 @@ export const verify: Endpoint = async (exchange) => {
   return new Response(null, { status: 303, headers: error.headers })
 }
 
+/**
+ * The answer to `GET /verify` for somebody whom memory knows, as names and values in turn: what {@link verify} would
+ * answer, without making a `Request` and a `Response` of it. Undefined means that {@link verify} has to be asked: it
+ * alone refuses, and it alone writes anything.
+ */
+export function verifyFromMemory(
+  services: Services,
+  { method, url = '', headers, socket }: IncomingMessage,
+): string[] | undefined {
+  const plainly = method === 'GET' && (url === '/verify' || url === '/verify?deny=status')
+  if (!plainly || headers.authorization !== undefined) return undefined
+  const asker = recallAsker(services, headers.cookie ?? null)
+  if (!asker?.session || admit(asker.verdict, asker.state, 'user')) return undefined
+  const header = (name: string) => headers[name] as string | undefined
+  if (describing.some((name) => headers[name] !== undefined)) {
+    const { proxied } = clientOf(header, socket.remoteAddress, services)
+    if (!proxied || whyDenied(fromHeaders(header), services.origin)) return undefined
+  }
+  const requestId = requestIdOf(header('x-request-id'))
+  const general = services.cookies.secure ? generalHeaders.https : generalHeaders.http
+  return [...general, ...identityOf(asker.session), 'x-request-id', requestId]
+}
+
+const generalHeaders = {
+  https: Object.entries(headersOfEveryAnswer({ https: true })).flat(),
+  http: Object.entries(headersOfEveryAnswer({ https: false })).flat(),
+}
+
+/** Made once for each session that is remembered, and forgotten with it. */
+const identities = new WeakMap<StoredSession, readonly string[]>()
+
+function identityOf(session: StoredSession): readonly string[] {
+  const known = identities.get(session)
+  if (known) return known
+  const identity = Object.entries(headersFor(session)).flat()
+  identities.set(session, identity)
+  return identity
+}
+
 /** Headers in which somebody describes another request than the one they make. */
 const describing = [
   'forwarded',
@@ -67,12 +110,16 @@ async function describedRequest(exchange: Exchange): Promise<Original | undefine
     await tellUntrusted(exchange)
     throw denial('forbidden', 'untrusted_proxy')
   }
-  const original = envoy ? fromPath(exchange) : fromHeaders(request.headers)
-  if (!original.uri.startsWith('/') || ambiguousPath.test(original.uri))
-    throw denial('forbidden', 'ambiguous_path')
-  if (normalHost(original.host) !== normalHost(new URL(services.origin).host))
-    throw denial('forbidden', 'unknown_host')
+  const original = envoy ? fromPath(exchange) : fromHeaders((name) => request.headers.get(name))
+  const reason = whyDenied(original, services.origin)
+  if (reason) throw denial('forbidden', reason)
   return original
+}
+
+function whyDenied({ uri, host }: Original, origin: string): string | undefined {
+  if (!uri.startsWith('/') || ambiguousPath.test(uri)) return 'ambiguous_path'
+  const own = origin.slice(origin.indexOf('//') + 2)
+  return normalHost(host) === normalHost(own) ? undefined : 'unknown_host'
 }
 
 const envoyPath = '/verify/envoy/'
@@ -85,8 +132,8 @@ function fromPath({ request, url }: Exchange): Original {
   }
 }
 
-function fromHeaders(headers: Headers): Original {
-  const read = (name: string) => headers.get(`x-forwarded-${name}`) ?? ''
+function fromHeaders(header: (name: string) => string | null | undefined): Original {
+  const read = (name: string) => header(`x-forwarded-${name}`) ?? ''
   return { uri: read('uri'), method: read('method'), host: read('host') }
 }
 

@@ -46,11 +46,11 @@ function countWorkers(given: string | boolean | undefined): number {
 
 /** Listens, says so through `ready`, and settles when everything is answered after SIGINT or SIGTERM. */
 export async function serveUntilStopped(
-  { fetch }: Pick<Sallyport, 'fetch'>,
+  { fetch, quick }: Pick<Sallyport, 'fetch' | 'quick'>,
   at: Pick<Config, 'host' | 'port'>,
   ready: (port: number) => void,
 ): Promise<void> {
-  const server = createHttpServer(fetch)
+  const server = createHttpServer(fetch, {}, quick)
   const port = await listen(server, at)
   const stopped = untilStopped()
   ready(port)

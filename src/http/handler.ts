@@ -1,7 +1,7 @@
 import { recordEvent, type AuditAction } from '../accounts/audit.ts'
 import { isUnavailable } from '../db/open.ts'
 import { AppError, toAppError, type ErrorCode } from '../lib/errors.ts'
-import { newId } from '../lib/ids.ts'
+import { newRequestId } from '../lib/ids.ts'
 import { isToken, randomToken } from '../lib/secrets.ts'
 import { authenticate, type Asker } from '../sessions/authenticate.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
@@ -37,7 +37,7 @@ export async function handle(
   incoming: Incoming,
 ): Promise<Response> {
   const { request } = incoming
-  const requestId = requestIdOf(request.headers)
+  const requestId = requestIdOf(request.headers.get('x-request-id'))
   const url = publicUrl(request.url, services.origin)
   const caller = callerOf(request)
   let asker: Asker | undefined
@@ -45,7 +45,7 @@ export async function handle(
   try {
     if (typeof route === 'string')
       throw new AppError(route, { headers: incoming.allow ? { allow: incoming.allow } : {} })
-    const client = clientOf(request.headers, incoming.peer, services)
+    const client = clientOf((name) => request.headers.get(name), incoming.peer, services)
     if (route.csrf === 'same-origin' && !fromOwnPages(request.headers, services.origin))
       throw new AppError('csrf_failed', { reason: siteOf(request.headers) })
     const form = route.body === 'form' ? await readForm(request) : {}
@@ -199,7 +199,6 @@ function applyCookies(
 const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/
 
 /** The caller's request id where it is one, else a new one. */
-export function requestIdOf(headers: Headers): string {
-  const given = headers.get('x-request-id')
-  return given && requestIdShape.test(given) ? given : newId()
+export function requestIdOf(given: string | null | undefined): string {
+  return given && requestIdShape.test(given) ? given : newRequestId()
 }

@@ -21,15 +21,23 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 /** Two years, every subdomain. */
 const strictTransport = 'max-age=63072000; includeSubDomains'
 
-/** Puts the headers on that every answer carries, errors and redirects included. */
+/** The headers that every answer carries, errors and redirects included; where it says otherwise of caching, that holds. */
+export function headersOfEveryAnswer({ https }: { https: boolean }): Record<string, string> {
+  return {
+    'cache-control': 'no-store',
+    ...securityHeaders,
+    ...(https && { 'strict-transport-security': strictTransport }),
+  }
+}
+
+/** Puts the headers on that every answer carries. */
 export function secure(
   response: Response,
   { https, requestId }: { https: boolean; requestId: string },
 ): Response {
   const { headers } = response
-  for (const [name, value] of Object.entries(securityHeaders)) headers.set(name, value)
-  if (https) headers.set('strict-transport-security', strictTransport)
-  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+  for (const [name, value] of Object.entries(headersOfEveryAnswer({ https })))
+    if (name !== 'cache-control' || !headers.has(name)) headers.set(name, value)
   headers.set('x-request-id', requestId)
   return response
 }

@@ -9,10 +9,11 @@ export const proxyHeader = 'x-sallyport-proxy'
 /**
  * Whom a request came from. `X-Forwarded-For` counts only when the connection itself came from a listed proxy that
  * also sent the shared secret; otherwise every forwarded header is somebody's invention.
+ * @param header reads a header of the request
  * @param peer the address at the other end of the TCP connection
  */
 export function clientOf(
-  headers: Headers,
+  header: (name: string) => string | null | undefined,
   peer: string | undefined,
   {
     proxies,
@@ -20,10 +21,10 @@ export function clientOf(
   }: { readonly proxies: readonly AddressRange[]; readonly proxySecret: Secret | undefined },
 ): Client {
   const direct = { address: peer, proxied: false }
-  const presented = headers.get(proxyHeader)
+  const presented = header(proxyHeader)
   if (!peer || !presented || !proxySecret || !within(peer, proxies)) return direct
   if (!sameSecret(presented, proxySecret.reveal())) return direct
-  const hops = (headers.get('x-forwarded-for') ?? '').split(',').map((hop) => hop.trim())
+  const hops = (header('x-forwarded-for') ?? '').split(',').map((hop) => hop.trim())
   const nearest = hops.findLast((hop) => ipaddr.isValid(hop) && !within(hop, proxies))
   return { address: nearest ?? peer, proxied: true }
 }

@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode } from '../lib/errors.ts'
-import { authenticate } from '../sessions/authenticate.ts'
+import { authenticate, recallAsker, type Asker } from '../sessions/authenticate.ts'
 import { admit } from '../sessions/access.ts'
 import type { Outcome } from '../sessions/decide.ts'
 import type { Membership, Person } from '../sessions/lookup.ts'
@@ -8,6 +8,7 @@ import type { Services } from './exchange.ts'
 import { loginUrl, publicUrl, requestIdOf, retryAfter } from './handler.ts'
 import { secure } from './headers.ts'
 import { problem } from './problem.ts'
+import type { QuickAnswer } from './server.ts'
 
 /** Anything that carries request headers: a `Request`, a Node `IncomingMessage`, an Express or Fastify request. */
 export interface Asking {
@@ -42,6 +43,8 @@ export type Challenged = Pick<Request, 'url' | 'method' | 'headers'>
 export interface Mountable {
   /** Answers one request to a path of Sallyport's own. @param peer the address at the other end of the connection */
   fetch(request: Request, peer?: string): Promise<Response>
+  /** Answers what can be answered from memory alone, before a `Request` is made of it. */
+  readonly quick: QuickAnswer
   /** Whether a path is Sallyport's to answer. `/` is the application's. */
   owns(pathname: string): boolean
   /** Decides who is asking, from the session cookie. Never throws for a database that is away. */
@@ -51,13 +54,20 @@ export interface Mountable {
 }
 
 /** {@link Mountable.authenticate}. */
-export async function whoIs(services: Services, { headers }: Asking): Promise<Who> {
+export function whoIs(services: Services, { headers }: Asking): Promise<Who> {
   const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']
-  const asker = await authenticate(services, typeof cookie === 'string' ? cookie : null)
-  const { outcome } = asker.verdict
-  const code = admit(asker.verdict, asker.state, 'user')
-  if (code || !asker.session) return { signedIn: false, code: code ?? 'login_required', outcome }
-  const { person, organizations, id, authenticatedAt } = asker.session
+  const header = typeof cookie === 'string' ? cookie : null
+  const remembered = recallAsker(services, header)
+  return remembered
+    ? Promise.resolve(toWho(remembered))
+    : authenticate(services, header).then(toWho)
+}
+
+function toWho({ state, verdict, session }: Asker): Who {
+  const { outcome } = verdict
+  const code = admit(verdict, state, 'user')
+  if (code || !session) return { signedIn: false, code: code ?? 'login_required', outcome }
+  const { person, organizations, id, authenticatedAt } = session
   return { signedIn: true, user: person, organizations, session: { id, authenticatedAt }, outcome }
 }
 
@@ -66,7 +76,7 @@ export function challenge(services: Services, request: Challenged, who: Who): Re
   const back = loginUrl(services.origin, publicUrl(request.url, services.origin))
   const error = new AppError(who.signedIn ? 'forbidden' : who.code)
   if (error.status === 503) error.headers['retry-after'] = retryAfter
-  const requestId = requestIdOf(request.headers)
+  const requestId = requestIdOf(request.headers.get('x-request-id'))
   const lead =
     error.status === 401 && request.method === 'GET' && callerOf(request) === 'navigation'
   const response = lead

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { recordEvent, type AuditAction } from '../accounts/audit.ts'
 import { isUnavailable, type Db } from '../db/open.ts'
-import { hours, later, type Clock } from '../lib/clock.ts'
+import { hours, type Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { hashToken } from '../lib/secrets.ts'
-import { readCookie, type CookieNames, type CookieRead } from './cookies.ts'
+import { hashToken, tokenKey } from '../lib/secrets.ts'
+import { findCookies, readCookie, type CookieNames, type CookieRead } from './cookies.ts'
 import { decide, type Verdict } from './decide.ts'
 import type { RichState } from './state.ts'
 import { findByToken, type FoundSession } from './find.ts'
@@ -54,6 +54,29 @@ export interface AuthenticateOptions {
 }
 
 /**
+ * Who is asking, as far as memory alone can say it and nothing is to be written or told: the answer to nearly every
+ * request. Undefined means that {@link authenticate} has to look.
+ */
+export function recallAsker(
+  { node, clock, cookies }: Pick<SessionServices, 'node' | 'clock' | 'cookies'>,
+  cookieHeader: string | null,
+): Asker | undefined {
+  const found = findCookies(cookieHeader, cookies)
+  // Whatever is no token has no session in memory either.
+  if (!found.session || !node.lease.holds()) return undefined
+  const session = node.memory.recall(tokenKey(found.session))
+  if (!session) return undefined
+  const now = clock.now()
+  const judged = judgeSession(session, now)
+  const browser = readCookie(found.browser, 'browser')
+  const { state, verdict } = decideOnce(judged, session.account, plainHint(browser))
+  const toWrite = verdict.audit !== null || (verdict.session === 'touch' && isToSlide(session, now))
+  if (toWrite || !isLive(judged) || losesHint(session, browser)) return undefined
+  node.memory.hits++
+  return { state, verdict, session, browser: valueOf(browser), late: false }
+}
+
+/**
  * Decides who is asking from the `Cookie` header alone; a token sent any other way is ignored.
  * A database that does not answer is the seventeenth outcome, not an exception. Anything else that throws is a deny.
  */
@@ -62,9 +85,12 @@ export async function authenticate(
   cookieHeader: string | null,
   options: AuthenticateOptions = {},
 ): Promise<Asker> {
-  const sessionCookie = readCookie(cookieHeader, services.cookies, 'session')
-  const browserCookie = readCookie(cookieHeader, services.cookies, 'browser')
-  const browser = browserCookie.state === 'present' ? browserCookie.value : null
+  const remembered = options.authoritative ? undefined : recallAsker(services, cookieHeader)
+  if (remembered) return remembered
+  const cookies = findCookies(cookieHeader, services.cookies)
+  const sessionCookie = readCookie(cookies.session, 'session')
+  const browserCookie = readCookie(cookies.browser, 'browser')
+  const browser = valueOf(browserCookie)
   try {
     const finding =
       sessionCookie.state === 'present'
@@ -89,9 +115,9 @@ export async function authenticate(
       browser,
       successor !== undefined,
     )
-    if (asker.verdict.session === 'touch' && session!.lastSeenAt <= later(now, -slideEvery))
+    if (asker.verdict.session === 'touch' && isToSlide(session!, now))
       await slide(services, found!, now)
-    const lostHint = hint === 'absent' && judged === 'user-current' && session?.browserHash !== null
+    const lostHint = judged === 'user-current' && losesHint(session!, browserCookie)
     if (asker.verdict.audit || lostHint)
       await tellAll(services, asker, sessionCookie, session, {
         lostHint,
@@ -122,22 +148,46 @@ function toAsker(
   browser: string | null,
   late = false,
 ): Asker {
-  const { state, verdict } = decideOnce(found)
+  const { state, verdict } = decideOnce(found.session, found.registration, found.hint)
   const acting = verdict.standing !== 'nobody' && verdict.standing !== 'unavailable'
   return { state, verdict, session: acting && session ? session : null, browser, late }
 }
 
 type Decided = Pick<Asker, 'state' | 'verdict'>
-const decided = new Map<string, Decided>()
+type ByState<T> = {
+  [S in RichState['session']]?: {
+    [R in RichState['registration']]?: { [H in RichState['hint']]?: T }
+  }
+}
+const decided: ByState<Decided> = {}
 
 /** There are some hundred states of an ordinary request: each is decided once and remembered. */
-function decideOnce(state: RichState): Decided {
-  const key = `${state.session} ${state.registration} ${state.hint}`
-  const known = decided.get(key)
-  if (known) return known
-  const fresh = { state, verdict: decide(state) }
-  decided.set(key, fresh)
-  return fresh
+function decideOnce(
+  session: RichState['session'],
+  registration: RichState['registration'],
+  hint: RichState['hint'],
+): Decided {
+  const ofSession = (decided[session] ??= {})
+  const ofAccount = (ofSession[registration] ??= {})
+  return (ofAccount[hint] ??= decideRequest({ session, registration, hint, event: 'request' }))
+}
+
+function decideRequest(state: RichState): Decided {
+  return { state, verdict: decide(state) }
+}
+
+/** Whether the last sliding write of a session is long enough ago for another. */
+function isToSlide({ lastSeenAt }: StoredSession, now: Date): boolean {
+  return lastSeenAt.getTime() <= now.getTime() - slideEvery
+}
+
+/** Whether a session began in a browser that had our other cookie, and now has not. */
+function losesHint({ browserHash }: StoredSession, browser: CookieRead): boolean {
+  return browserHash !== null && browser.state === 'absent'
+}
+
+function valueOf(cookie: CookieRead): string | null {
+  return cookie.state === 'present' ? cookie.value : null
 }
 
 function judge(

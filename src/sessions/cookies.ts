@@ -29,36 +29,51 @@ export type CookieRead =
   | { readonly state: 'absent' | 'malformed' | 'duplicate' }
   | { readonly state: 'present'; readonly value: string }
 
-/** Reads our cookie out of a `Cookie` header (RFC 6265 §5.4), strictly: twice is neither, and odd values are none. */
-export function readCookie(
-  header: string | null,
-  names: CookieNames,
-  which: 'session' | 'browser',
-): CookieRead {
-  const values = valuesOf(header, names[which])
-  if (values.length === 0) return { state: 'absent' }
-  if (values.length > 1) return { state: 'duplicate' }
-  const [value = ''] = values
+/** Judges a value found by {@link findCookies}, strictly: several are none, and odd ones are none. */
+export function readCookie(value: FoundCookie, which: keyof typeof tokenBytes): CookieRead {
+  if (value === undefined) return { state: 'absent' }
+  if (value === null) return { state: 'duplicate' }
   return isToken(value, tokenBytes[which]) ? { state: 'present', value } : { state: 'malformed' }
 }
 
-/** The values under a name; a scan, because this runs on every request. */
-function valuesOf(header: string | null, name: string): string[] {
-  const values: string[] = []
-  if (!header) return values
-  for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + 1)) {
-    const equals = at + name.length
-    if (header[equals] !== '=' || !beginsPair(header, at)) continue
-    const end = header.indexOf(';', equals)
-    values.push(header.slice(equals + 1, end === -1 ? undefined : end).trim())
+/** A value as it came; undefined where there is none, null where there are several. */
+export type FoundCookie = string | undefined | null
+
+/**
+ * Finds our cookies in a `Cookie` header (RFC 6265 §5.4), in one pass that copies nothing but their values: every
+ * request comes by here.
+ */
+export function findCookies(
+  header: string | null,
+  { session: sessionName, browser: browserName }: CookieNames,
+): { readonly session: FoundCookie; readonly browser: FoundCookie } {
+  let session: FoundCookie
+  let browser: FoundCookie
+  for (let at = 0, end = 0; header !== null && at < header.length; at = end + 1) {
+    end = header.indexOf(';', at)
+    if (end === -1) end = header.length
+    while (isBlank(header, at)) at++
+    if (isNamed(header, at, sessionName))
+      session = session === undefined ? valueIn(header, at + sessionName.length, end) : null
+    else if (isNamed(header, at, browserName))
+      browser = browser === undefined ? valueIn(header, at + browserName.length, end) : null
   }
-  return values
+  return { session, browser }
 }
 
-function beginsPair(header: string, at: number): boolean {
-  let before = at - 1
-  while (header[before] === ' ' || header[before] === '\t') before--
-  return before < 0 || header[before] === ';'
+function isNamed(header: string, at: number, name: string): boolean {
+  return header.charCodeAt(at + name.length) === 0x3d && header.startsWith(name, at)
+}
+
+function valueIn(header: string, equals: number, end: number): string {
+  let last = end
+  while (isBlank(header, last - 1)) last--
+  return header.slice(equals + 1, last)
+}
+
+function isBlank(header: string, at: number): boolean {
+  const code = header.charCodeAt(at)
+  return code === 0x20 || code === 0x09
 }
 
 /** A `Set-Cookie` for one of ours. Without `maxAge` (seconds) it ends with the browser. */

@@ -33,7 +33,10 @@ export function findByToken(
   if (lease.holds()) {
     const session = memory.recall(key)
     // A remembered session that looks expired may have been moved on by another node: only the database knows.
-    if (session && isLive(session, finding.clock.now())) return { key, session }
+    if (session && isLive(session, finding.clock.now())) {
+      memory.hits++
+      return { key, session }
+    }
   }
   const dead = memory.recallDead(key)
   return dead ? { key, session: dead.session } : readShared(finding, key)

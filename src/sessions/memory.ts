@@ -43,7 +43,7 @@ const judgedBy = 10_000
 export class SessionMemory {
   /** The last revocation applied. */
   position = 0
-  /** Sessions that memory knew, and those that the database had to be asked for, since the start. */
+  /** Requests that memory answered, which whoever asks it counts, and those for which the database was asked. */
   hits = 0
   misses = 0
   readonly #live: LRUCache<string, Remembered>
@@ -72,7 +72,6 @@ export class SessionMemory {
       if (this.#isRevoked(remembered)) return void this.#live.delete(key)
       remembered.position = this.position
     }
-    this.hits++
     return remembered.session
   }
 

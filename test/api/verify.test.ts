@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import type { IncomingMessage } from 'node:http'
 import { sql } from 'kysely'
 import { identityHeaders } from '../../src/api/verify.ts'
+import { toListener } from '../../src/http/server.ts'
+import { randomToken } from '../../src/lib/secrets.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
+import { serve } from '../_servers.ts'
 
 const secret = 'a-shared-secret-of-32-characters-or-more'
 const names = Object.keys(identityHeaders)
@@ -415,3 +419,93 @@ describe('what a proxy sends along', () => {
     )
   })
 })
+
+describe('the quick way', () => {
+  const at = (headers: Record<string, string>, url = '/verify', method = 'GET') =>
+    ({ method, url, headers, socket: { remoteAddress: '192.0.2.1' } }) as unknown as IncomingMessage
+  const cookieOf = (browser: Browser) => ({ cookie: browser.cookieHeader() })
+
+  /** Somebody whom memory knows. */
+  async function known(): Promise<Browser> {
+    const browser = await signedIn()
+    await browser.api('/me')
+    return browser
+  }
+
+  test('answers just what the other way answers, and takes no other request', async () => {
+    const browser = await known()
+    const { quick, fetch } = app.sallyport
+    const cookie = cookieOf(browser)
+    const proxied = { ...cookie, ...described }
+    const taken = [
+      cookie,
+      proxied,
+      { ...cookie, 'x-request-id': 'mine' },
+      { ...cookie, accept: 'text/html' },
+    ]
+    for (const headers of taken)
+      for (const url of ['/verify', '/verify?deny=status']) {
+        const theirs = await fetch(new Request(`${app.origin}${url}`, { headers }), '192.0.2.1')
+        const quickly = pairs(quick(at(headers, url)) ?? [])
+        assert.equal(theirs.status, 204)
+        if (!('x-request-id' in headers))
+          theirs.headers.set('x-request-id', quickly['x-request-id']!)
+        assert.deepEqual(quickly, Object.fromEntries(theirs.headers))
+      }
+    const others: [Record<string, string>, string?, string?][] = [
+      [{}],
+      [{ cookie: cookie.cookie.replace(/.$/, '') }],
+      [{ cookie: `${cookie.cookie}; ${cookie.cookie}` }],
+      [{ ...cookie, authorization: `Bearer ${randomToken()}` }],
+      [{ ...proxied, 'x-sallyport-proxy': 'x' }],
+      [{ ...proxied, 'x-forwarded-uri': '/a//b' }],
+      [{ ...proxied, 'x-forwarded-host': 'evil.example' }],
+      [{ ...cookie, 'x-original-url': '/' }],
+      [cookie, '/verify?access=guest'],
+      [cookie, '/verify/'],
+      [cookie, '//verify'],
+      [cookie, '/me'],
+      [cookie, '/verify', 'POST'],
+      [cookie, '/verify', 'HEAD'],
+    ]
+    for (const [headers, url, method] of others)
+      assert.equal(
+        quick(at(headers, url, method)),
+        undefined,
+        JSON.stringify([headers, url, method]),
+      )
+  })
+
+  test('REV-01 leaves to the other way what is over, what is to be written, and whom no lease vouches for', async () => {
+    const browser = await known()
+    const { quick, services } = app.sallyport
+    const { hits } = services.node.memory
+    assert.ok(quick(at(cookieOf(browser))))
+    assert.equal(services.node.memory.hits, hits + 1)
+    app.clock.advance(60_000)
+    assert.equal(quick(at(cookieOf(browser))), undefined, 'a sliding write is due')
+    await browser.api('/me')
+    await browser.api('/me')
+    assert.ok(quick(at(cookieOf(browser))))
+    services.node.lease.end()
+    assert.equal(quick(at(cookieOf(browser))), undefined, 'no lease')
+    await services.node.renew()
+    assert.ok(quick(at(cookieOf(browser))))
+    await browser.post('/logout')
+    assert.equal(quick(at(cookieOf(browser))), undefined, 'signed out')
+  })
+
+  test('a fault on it is a fault for nobody', async (t) => {
+    const browser = await known()
+    const broken = toListener(app.sallyport.fetch, () => {
+      throw new Error('broken')
+    })
+    const port = await serve(t, broken)
+    const answer = await fetch(`http://127.0.0.1:${port}/verify`, { headers: cookieOf(browser) })
+    assert.equal(answer.status, 204)
+  })
+})
+
+function pairs(flat: readonly string[]): Record<string, string> {
+  return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]!]] : [])))
+}

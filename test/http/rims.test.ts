@@ -234,7 +234,13 @@ describeEveryRim('the rim', (rim) => {
 test('pages used after a body parser say so, instead of taking an eaten form for an empty one', async (t) => {
   const app = express()
   app.use(express.urlencoded())
-  app.use(pages({ owns: () => true, fetch: async () => new Response('not reached') }))
+  app.use(
+    pages({
+      owns: () => true,
+      quick: () => undefined,
+      fetch: async () => new Response('not reached'),
+    }),
+  )
   let told = ''
   app.use((error: Error, _request: unknown, response: express.Response, _next: unknown) => {
     told = error.message

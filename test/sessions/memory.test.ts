@@ -143,12 +143,13 @@ describe('what a node remembers', () => {
     assert.equal(memory.recall('ended'), undefined)
   })
 
-  it('COH-10 ten thousand sessions leave a thousand in memory, the last ones, and hits and misses are counted', async () => {
+  it('COH-10 ten thousand sessions leave a thousand in memory, the last ones, and misses are counted', async () => {
     for (let i = 0; i < 10_000; i++) await remember(memory, sessionOf(i))
     assert.equal(memory.size, 1000)
-    assert.deepEqual([memory.hits, memory.misses], [0, 10_000])
-    for (let i = 8999; i < 10_000; i++) memory.recall(`key-session-${i}`)
-    assert.equal(memory.hits, 1000)
+    assert.equal(memory.misses, 10_000)
+    const known = Array.from({ length: 10_000 }, (_, i) => memory.recall(`key-session-${i}`))
+    assert.equal(known.findIndex(Boolean), 9000)
+    assert.equal(known.filter(Boolean).length, 1000)
     revoke({ kind: 'session', id: 'session-0' }, { kind: 'session', id: 'session-9999' })
     assert.equal(memory.recall('key-session-9999'), undefined)
     assert.equal(memory.size, 999)

@@ -26,8 +26,8 @@ export type Middleware = (
 ) => void
 
 /** Sallyport's own pages; every other path goes on. Use it on the app itself, before any body parser. */
-export function pages(sallyport: Pick<Mountable, 'fetch' | 'owns'>): Middleware {
-  const listener = toListener(sallyport.fetch)
+export function pages(sallyport: Pick<Mountable, 'fetch' | 'quick' | 'owns'>): Middleware {
+  const listener = toListener(sallyport.fetch, sallyport.quick)
   return (request, response, next) => {
     if (!sallyport.owns(pathOf(request.url))) return next()
     // A parser has eaten the form; going on would answer as if it had been empty.

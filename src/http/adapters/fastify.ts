@@ -35,9 +35,9 @@ interface FastifyInstance {
 
 /** Sallyport's own pages as a plugin; every other path goes on. Bodies are read here, not by Fastify's parsers. */
 export function pages(
-  sallyport: Pick<Mountable, 'fetch' | 'owns'>,
+  sallyport: Pick<Mountable, 'fetch' | 'quick' | 'owns'>,
 ): (fastify: FastifyInstance) => Promise<void> {
-  const listener = toListener(sallyport.fetch)
+  const listener = toListener(sallyport.fetch, sallyport.quick)
   const plugin = async (fastify: FastifyInstance): Promise<void> => {
     fastify.decorateRequest('who', null)
     fastify.addHook('onRequest', async ({ raw }, reply) => {

@@ -7,10 +7,10 @@ import type { Mountable, SignedIn } from '../who.ts'
  * @param app answers every other path. @default Sallyport answers them too: 404
  */
 export function toNodeListener(
-  sallyport: Pick<Mountable, 'fetch' | 'owns'>,
+  sallyport: Pick<Mountable, 'fetch' | 'quick' | 'owns'>,
   app?: RequestListener,
 ): RequestListener {
-  const pages = toListener(sallyport.fetch)
+  const pages = toListener(sallyport.fetch, sallyport.quick)
   if (!app) return pages
   return (request, response) =>
     sallyport.owns(pathOf(request.url)) ? pages(request, response) : app(request, response)
