@@ -7,6 +7,9 @@ import { keepSecret } from '../src/lib/development-secret.ts'
 import { OperatorError } from '../src/lib/errors.ts'
 import { createLog, type Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
+import type { Gate } from './autosession/gate.ts'
+import type { Running } from './autosession/sign-in.ts'
+import { markForDevelopment } from './instance.ts'
 import type { DevelopmentProvider } from './provider.ts'
 import { seed } from './seed.ts'
 
@@ -23,8 +26,11 @@ export interface Development {
 export interface DevelopmentOptions {
   /** Settings over those of the environment. */
   readonly env?: Readonly<Record<string, string>>
-  /** Endpoints beside Sallyport's own; the provider is there by the time a request is. */
-  readonly routes?: (provider: () => DevelopmentProvider) => readonly Route[]
+  /**
+   * Endpoints beside Sallyport's own; the provider is there by the time a request is. `buttons`: whether there is
+   * `/autosession`.
+   */
+  readonly routes?: (provider: () => DevelopmentProvider, buttons: boolean) => readonly Route[]
 }
 
 /**
@@ -43,24 +49,36 @@ export async function startDevelopment({
   })
   if (config.port < 1 || config.port > 65_534)
     throw new ConfigError(['PORT must be from 1 to 65534: the provider takes the port after it.'])
+  const gate = await openAutosession(config)
   const log = createLog(config.logLevel)
   let provider: DevelopmentProvider | undefined
   let sallyport: Sallyport | undefined
+  let running: Running | undefined
   const close = async (): Promise<void> => {
     await sallyport?.close()
     await provider?.close()
   }
   // Side by side: the database's first start takes longer than all the rest.
   const results = await Promise.allSettled([
-    createSallyport({ config, log, routes: routes(() => provider!) }).then(
-      (started) => (sallyport = started),
-    ),
+    createSallyport({
+      config,
+      log,
+      routes: [
+        ...routes(() => provider!, gate !== undefined),
+        ...(gate ? await buttons(() => running!) : []),
+      ],
+    }).then((started) => (sallyport = started)),
     startProvider(config, log).then((started) => (provider = started)),
   ])
   try {
     const failed = results.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
-    return await connect({ config, sallyport: sallyport!, provider: provider!, close })
+    const parts = { sallyport: sallyport!, provider: provider! }
+    const connectionId = await connect(config, parts)
+    const permit = await gate?.pass(sallyport!.services.db)
+    if (permit) running = { ...parts, connectionId, permit }
+    const announce = () => console.log(screen(config, provider!, running))
+    return { config, sallyport: sallyport!, close, announce }
   } catch (error) {
     await close()
     throw error
@@ -78,16 +96,30 @@ async function startProvider(config: Config, log: Log): Promise<DevelopmentProvi
   })
 }
 
-async function connect({
-  config,
-  sallyport,
-  provider,
-  close,
-}: Omit<Development, 'announce'> & { provider: DevelopmentProvider }): Promise<Development> {
-  const connectionId = await seed(sallyport.services, provider)
-  await refuseOtherPort(sallyport.services, connectionId, provider)
+/** Asks whether people may be signed in at the press of a button here, before anything listens. */
+async function openAutosession(config: Config): Promise<Gate | undefined> {
+  if (config.autosession === 'off') return undefined
+  const { openGate } = await import('./autosession/gate.ts')
+  return openGate({ nodeEnv: process.env['NODE_ENV'], config })
+}
+
+async function buttons(running: () => Running): Promise<readonly Route[]> {
+  const { autosessionRoutes } = await import('./autosession/routes.ts')
+  const { statesRoutes } = await import('./states/routes.ts')
+  return [...autosessionRoutes(running), ...statesRoutes(running)]
+}
+
+/** Makes the organization and its connection, unless they are there. Answers the connection's id. */
+async function connect(
+  config: Config,
+  { sallyport, provider }: Pick<Running, 'sallyport' | 'provider'>,
+): Promise<string> {
+  const { services } = sallyport
+  await markForDevelopment(services.db, services.clock.now())
+  const connectionId = await seed(services, provider)
+  await refuseOtherPort(services, connectionId, provider)
   provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
-  return { config, sallyport, close, announce: () => console.log(screen(config, provider)) }
+  return connectionId
 }
 
 /** {@link startDevelopment} for a program that serves by itself: SIGINT and SIGTERM close it and end the process. */
@@ -111,15 +143,22 @@ async function refuseOtherPort(
   )
 }
 
-function screen(config: Config, { people, issuer }: DevelopmentProvider): string {
+function screen(
+  config: Config,
+  { people, issuer }: DevelopmentProvider,
+  running: Running | undefined,
+): string {
   const names = people.map(
     ({ name, role, suspended }) => `${name} (${suspended ? 'suspended' : role})`,
   )
+  const press = running
+    ? `\n    Or press   ${config.url.origin}/autosession   token ${running.permit.token}`
+    : ''
   return `
   Sallyport is ready.
 
     Open       ${config.url.origin}
-    Sign in as ${names.join(', ')}
+    Sign in as ${names.join(', ')}${press}
     Provider   ${issuer}   where you can suspend and restore them
     Data       ${config.databaseUrl ? 'your DATABASE_URL' : config.data}
     Stop       Ctrl+C

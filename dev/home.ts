@@ -2,8 +2,14 @@ import type { Route } from '../src/http/exchange.ts'
 import { html, page, type Html } from '../src/web/page.ts'
 import type { DevelopmentPerson, DevelopmentProvider } from './provider.ts'
 
-/** `GET /` under `npm start`: what one is looking at, and where to begin. */
-export function homeRoute(provider: () => Pick<DevelopmentProvider, 'issuer' | 'people'>): Route {
+/**
+ * `GET /` under `npm start`: what one is looking at, and where to begin.
+ * @param buttons whether there is `/autosession`
+ */
+export function homeRoute(
+  provider: () => Pick<DevelopmentProvider, 'issuer' | 'people'>,
+  { buttons = false } = {},
+): Route {
   return {
     method: 'GET',
     path: '/',
@@ -29,6 +35,7 @@ export function homeRoute(provider: () => Pick<DevelopmentProvider, 'issuer' | '
             <ul>
               ${people.map(personRow)}
             </ul>
+            ${buttons ? shortcuts : ''}
           </section>
           <section aria-labelledby="provider">
             <h2 id="provider">Their identity provider</h2>
@@ -46,6 +53,11 @@ export function homeRoute(provider: () => Pick<DevelopmentProvider, 'issuer' | '
   }
 }
 
+const shortcuts = html`<p class="row">
+  <a href="/autosession">Be one of them at the press of a button</a>
+  <a href="/dev/states">All states a browser can be in</a>
+</p>`
+
 function begin(name: string | undefined): Html {
   return name === undefined
     ? html`<h2 id="begin">Begin here</h2>
@@ -57,7 +69,8 @@ function begin(name: string | undefined): Html {
 }
 
 function personRow({ name, email, role, suspended }: DevelopmentPerson): Html {
-  const account = role === 'owner' ? 'Has an account already' : 'Gets an account by signing in'
+  const has = role === 'owner' || role === 'admin'
+  const account = has ? 'Has an account already' : 'Gets an account by signing in'
   return html`<li>
     <div>
       <strong>${name}</strong> <span class="mark">${role}</span>

@@ -13,7 +13,7 @@ import type { DevelopmentProvider } from './provider.ts'
 
 /**
  * Makes the organization whose people one can sign in as, connected to the development provider, unless it is there.
- * Its owner has an account from the start; everybody else joins by signing in.
+ * Its owner and admin have accounts from the start; everybody else joins by signing in.
  * @returns the connection's id
  */
 export async function seed(
@@ -44,7 +44,9 @@ export async function seed(
       },
       now,
     )
-    for (const person of provider.people.filter(({ role }) => role === 'owner')) {
+    for (const person of provider.people) {
+      const { role } = person
+      if (role !== 'owner' && role !== 'admin') continue
       const claims = { name: person.name, email: person.email }
       const userId = await createUser(tx, claims, now)
       const member = { organizationId: organization.id, userId }
@@ -53,7 +55,7 @@ export async function seed(
         { key: { connectionId: id, issuer, subject: person.id }, userId, claims },
         now,
       )
-      await addMember(tx, { ...member, role: 'owner' }, now)
+      await addMember(tx, { ...member, role }, now)
       await markLinked(tx, member, now)
     }
     return id

@@ -11,7 +11,9 @@ try {
 }
 
 async function start(): Promise<void> {
-  const development = await startDevelopment({ routes: (provider) => [homeRoute(provider)] })
+  const development = await startDevelopment({
+    routes: (provider, buttons) => [homeRoute(provider, { buttons })],
+  })
   try {
     await serveUntilStopped(development.sallyport, development.config, development.announce)
   } finally {

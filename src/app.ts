@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { verifyFromMemory } from './api/verify.ts'
 import { findConnection, readSettings } from './accounts/connections.ts'
+import { assertPurpose } from './db/instance.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
 import { installQueues } from './db/queue.ts'
@@ -77,6 +78,7 @@ export async function createSallyport(options: Options = {}): Promise<Sallyport>
   try {
     await assertSupportedServer(db)
     await migrateUnhurried(where)
+    await assertPurpose(db, config.mode)
     return await wire({ ...options, config, log }, { db, where, stopDatabase })
   } catch (error) {
     await db.destroy()

@@ -57,14 +57,25 @@ describe('the published package', () => {
     assert.ok(packed.unpackedSize < 1_000_000, `${packed.unpackedSize} bytes`)
   })
 
-  it('S2-35 AUT-01 holds nothing of the development provider', async () => {
+  it('S2-35 S3-27 AUT-01 holds nothing of the development provider, and no sign-in at the press of a button', async () => {
     const installed = join(consumer, 'node_modules/sallyport')
+    const development = [
+      /from ['"](\.\.\/)+(dev|test)\//,
+      /oidc-provider|development_provider/,
+      // The routes of dev/autosession and dev/states, and what they are made of.
+      /autosession\/|['"`]\/autosession|\/dev\/states/,
+      /autosessionRoutes|statesRoutes|openGate|assertPermit|markForDevelopment/,
+    ]
     for (const path of packed.files
       .map(({ path }) => path)
-      .filter((path) => path.endsWith('.js'))) {
+      .filter((path) => /\.(js|d\.ts)$/.test(path))) {
       const text = await readFile(join(installed, path), 'utf8')
-      assert.doesNotMatch(text, /from ['"](\.\.\/)+(dev|test)\/|oidc-provider|autosession/, path)
+      for (const trace of development) assert.doesNotMatch(text, trace, path)
     }
+    const { dependencies, optionalDependencies } = JSON.parse(
+      await readFile(join(installed, 'package.json'), 'utf8'),
+    )
+    assert.ok(!('oidc-provider' in { ...dependencies, ...optionalDependencies }))
   })
 
   it('can be imported by every name it offers', async () => {

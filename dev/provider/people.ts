@@ -4,7 +4,8 @@ export interface DevelopmentPerson {
   readonly id: string
   readonly name: string
   readonly email: string
-  readonly role: 'owner' | 'member'
+  /** What they are at the application. `newcomer`: nothing yet. */
+  readonly role: 'owner' | 'admin' | 'member' | 'newcomer'
   readonly suspended: boolean
 }
 
@@ -18,6 +19,8 @@ export function startingPeople(organization: string): PersonRecord[] {
     person('Alice Archer', domain, 'owner', false),
     person('Bob Baker', domain, 'member', false),
     person('Carol Clark', domain, 'member', true),
+    person('Dave Dyer', domain, 'admin', false),
+    person('Erin Ellis', domain, 'newcomer', false),
   ]
 }
 

@@ -36,6 +36,9 @@ export const auditActions = {
   'guest.claim_offered': 'A guest who signed in was offered their work.',
   'store.unavailable': 'The database did not answer.',
   'error.unhandled': 'A fault nobody expected; answered with 500.',
+  'devlogin.used':
+    'An invented person was signed in at the press of a button; in development only.',
+  'devlogin.refused': 'A sign-in at the press of a button was refused; the reason says why.',
   'auth.state_impossible': 'A state that cannot be was reached: a programming error.',
 } as const
 

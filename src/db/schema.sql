@@ -78,6 +78,16 @@ create table identities (
 CREATE INDEX identities_user ON identities USING btree (user_id);
 CREATE TRIGGER identities_keep_their_user BEFORE UPDATE OF user_id, connection_id, issuer, subject ON identities FOR EACH ROW WHEN (((((old.user_id IS DISTINCT FROM new.user_id) OR (old.connection_id IS DISTINCT FROM new.connection_id)) OR (old.issuer IS DISTINCT FROM new.issuer)) OR (old.subject IS DISTINCT FROM new.subject))) EXECUTE FUNCTION refuse_change();
 
+create table instance (
+  singleton boolean not null default true,
+  purpose text not null,
+  marked_at timestamp with time zone not null,
+  constraint instance_pkey PRIMARY KEY (singleton),
+  constraint instance_purpose_check CHECK ((purpose = 'development'::text)),
+  constraint instance_singleton_check CHECK (singleton)
+);
+CREATE TRIGGER instance_is_final BEFORE DELETE OR UPDATE ON instance FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 create table memberships (
   id uuid not null,
   organization_id uuid not null,
@@ -221,7 +231,10 @@ create table users (
   merged_into uuid,
   deleted_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  synthetic boolean not null default is_development(),
   constraint users_pkey PRIMARY KEY (id),
   constraint users_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES users(id),
   constraint users_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'guest'::text])))
 );
+CREATE TRIGGER users_stay_what_they_are BEFORE UPDATE OF synthetic ON users FOR EACH ROW WHEN ((old.synthetic IS DISTINCT FROM new.synthetic)) EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER users_synthetic_in_development_only BEFORE INSERT ON users FOR EACH ROW WHEN (new.synthetic) EXECUTE FUNCTION refuse_synthetic();

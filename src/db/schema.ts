@@ -61,6 +61,12 @@ export interface Identities {
   last_verified_at: Date
 }
 
+export interface Instance {
+  singleton: Generated<boolean>
+  purpose: string
+  marked_at: Date
+}
+
 export interface Memberships {
   id: string
   organization_id: string
@@ -159,6 +165,7 @@ export interface Users {
   merged_into: string | null
   deleted_at: Date | null
   created_at: Date
+  synthetic: Generated<boolean>
 }
 
 export interface DB {
@@ -166,6 +173,7 @@ export interface DB {
   connections: Connections
   flows: Flows
   identities: Identities
+  instance: Instance
   memberships: Memberships
   nodes: Nodes
   organizations: Organizations

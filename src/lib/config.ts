@@ -95,6 +95,12 @@ export const settings = {
     'A session ends this long after the sign-in, whatever happens.',
     whole(10, 129_600),
   ),
+  autosession: setting(
+    'SALLYPORT_AUTOSESSION',
+    'off',
+    'on or off: whether invented people are signed in at the press of a button. npm start in the source sets it; in production nothing starts with it, and the published package holds nothing that reads it.',
+    oneOf('off', 'on'),
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',
@@ -169,6 +175,12 @@ const rules: readonly Rule[] = [
     about: ['mode', 'keys'],
     problem: 'SALLYPORT_KEYS is missing. Make a key with: sallyport key',
     broken: (c) => c.mode === 'production' && !c.keys,
+  },
+  {
+    about: ['mode', 'autosession'],
+    problem:
+      'security.autosession_refused: SALLYPORT_AUTOSESSION is on, which lets anybody in. It is for development only. Unset it.',
+    broken: (c) => c.mode === 'production' && c.autosession === 'on',
   },
   {
     about: ['proxies', 'proxySecret'],

@@ -1,8 +1,13 @@
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { openGate } from '../../dev/autosession/gate.ts'
+import { autosessionRoutes } from '../../dev/autosession/routes.ts'
+import type { Running } from '../../dev/autosession/sign-in.ts'
 import { homeRoute } from '../../dev/home.ts'
+import { markForDevelopment } from '../../dev/instance.ts'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../../dev/provider.ts'
 import { seed } from '../../dev/seed.ts'
+import { statesRoutes } from '../../dev/states/routes.ts'
 import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { redirectUriOf } from '../../src/flows/login.ts'
 import { listen, stopServer, toListener } from '../../src/http/server.ts'
@@ -17,6 +22,8 @@ export interface Site {
   readonly provider: DevelopmentProvider
   readonly sallyport: Sallyport
   readonly connectionId: string
+  /** What `/autosession` works on. */
+  readonly running: Running
   /** How far Sallyport's clock is ahead, in milliseconds; the provider's and the browser's stay. */
   readonly clock: { ahead: number }
   close(): Promise<void>
@@ -49,6 +56,7 @@ async function start(
     NODE_ENV: 'test',
     SALLYPORT_URL: `${https ? 'https' : 'http'}://localhost:${port}`,
     SALLYPORT_KEYS: newSealingKey(),
+    SALLYPORT_AUTOSESSION: 'on',
   })
   const { origin } = config.url
   const clock = { ahead: 0, now: () => new Date(Date.now() + clock.ahead) }
@@ -56,16 +64,24 @@ async function start(
   closers.push(database.drop)
   const provider = await startDevelopmentProvider({ redirectUris: [] })
   closers.push(provider.close)
+  let running: Running | undefined
   const sallyport = await createSallyport({
     config,
     clock,
     database: database.connection,
     log: createLog('error'),
-    routes: [homeRoute(() => provider)],
+    routes: [
+      homeRoute(() => provider, { buttons: true }),
+      ...autosessionRoutes(() => running!),
+      ...statesRoutes(() => running!),
+    ],
   })
   closers.push(sallyport.close, () => stopServer(server, 100))
+  await markForDevelopment(sallyport.services.db, clock.now())
+  const permit = await openGate({ nodeEnv: 'test', config })!.pass(sallyport.services.db)
   const connectionId = await seed(sallyport.services, provider)
   provider.addRedirectUri(redirectUriOf(origin, connectionId))
   answer = toListener(sallyport.fetch)
-  return { origin, provider, sallyport, connectionId, clock, close }
+  running = { sallyport, provider, connectionId, permit }
+  return { origin, provider, sallyport, connectionId, running, clock, close }
 }

@@ -51,6 +51,16 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
     await isSignedIn(page, stage.site, 'bob')
     await page.goto('/logout')
   },
+  'the people one can be': (page) => page.goto('/autosession'),
+  'all states': async (page) => {
+    await isSignedIn(page, stage.site, 'bob')
+    await page.goto('/dev/states')
+  },
+  'a state entered': async (page) => {
+    await page.goto('/dev/states')
+    await page.locator('form[action="/dev/states/2"] button').click()
+    await sees(page, 'This browser is in row 2')
+  },
   'signed out': (page) => page.goto('/logout/done'),
   'the question before switching': async (page) => {
     await isSignedIn(page, stage.site, 'alice')
