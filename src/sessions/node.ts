@@ -4,10 +4,31 @@ import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { Lease, leaseFor, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
 import { SessionMemory, type MemoryLimits } from './memory.ts'
-import type { Revocation, Target } from './revocations.ts'
+import { revocationChannel, type Revocation, type Target } from './revocations.ts'
 
-/** The channel that says "look now". Losing what is said there costs time, never truth. */
-export const revocationChannel = 'sallyport_revocations'
+/** Reads what came after a position. */
+const reading = `
+  from revocation_head head left join revocations r on r.id > $2 order by r.id`
+
+/** Tells the database that we are here, and reads: what a lease is given for. */
+const renewal = {
+  name: 'renew',
+  text: `with renewed as (update nodes set at = clock_timestamp() where id = $1 returning true)
+    select exists (select from renewed) as known, head.id as head, r.id, r.kind, r.target ${reading}`,
+}
+
+/** Only reads. */
+const glance = {
+  name: 'look',
+  text: `select exists (select from nodes where id = $1) as known, head.id as head, r.id, r.kind, r.target ${reading}`,
+}
+
+/** Says how far we are; for this statement alone, a commit need not wait for the disk. */
+export const acknowledgment: pg.QueryConfig & { readonly text: string } = {
+  name: 'acknowledge',
+  text: `with unhurried as (select set_config('synchronous_commit', 'off', true))
+    update nodes set position = $2 from unhurried where id = $1`,
+}
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -20,8 +41,8 @@ export interface NodeOptions {
 }
 
 /**
- * One node among those that answer from memory: it registers, renews its lease, applies revocations and acknowledges
- * what it has applied. See docs/coherence.md for the protocol and its argument.
+ * One node among those that answer from memory: it registers, renews its lease by a timer, looks at every nudge what
+ * was revoked, applies it and acknowledges what it has applied. See docs/coherence.md for the protocol and its argument.
  *
  * States: *unregistered* (no memory, no lease) → register → *registered* (may begin a renewal within L) → renew →
  * *leased* (answers from memory until L after the renewal began) → renew → … More than L after the last
@@ -44,7 +65,8 @@ export class Node {
   #acknowledged = -1
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
-  #again = false
+  /** What somebody asked for since the last statement was sent. */
+  #wanted: 'renew' | 'look' | undefined
   #stopped = false
 
   constructor(options: NodeOptions) {
@@ -59,11 +81,19 @@ export class Node {
     this.#timer = setInterval(() => void this.renew(), renewEvery).unref()
   }
 
-  /** Looks now. However many ask at once, one statement runs; who asks during it is owed another. */
+  /** Renews now. However many ask at once, one statement runs; who asks during it is owed another. */
   renew(): Promise<void> {
-    this.#again = true
-    this.#running ??= this.#loop().finally(() => (this.#running = undefined))
-    return this.#running
+    this.#wanted = 'renew'
+    return this.#run()
+  }
+
+  /**
+   * Looks now what happened, without renewing: nothing is written but how far we are, so nothing waits for the disk.
+   * A node without a lease renews.
+   */
+  look(): Promise<void> {
+    this.#wanted ??= 'look'
+    return this.#run()
   }
 
   /** Gives the lease up and takes the node off the list, so that nobody waits for it. */
@@ -77,11 +107,19 @@ export class Node {
     await this.#disconnect()
   }
 
+  #run(): Promise<void> {
+    this.#running ??= this.#loop().finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
   async #loop(): Promise<void> {
-    while (this.#again && !this.#stopped) {
-      this.#again = false
+    while (this.#wanted && !this.#stopped) {
+      const wanted = this.#wanted
+      this.#wanted = undefined
       try {
-        await this.#once(this.#client ?? (await this.#connect()))
+        const client = this.#client ?? (await this.#connect())
+        const looking = wanted === 'look' && this.#since && this.lease.holds()
+        await (looking ? this.#look(client) : this.#renew(client))
       } catch (err) {
         this.#options.log.debug({ err, node: this.#row }, 'a lease could not be renewed')
         await this.#disconnect()
@@ -89,25 +127,35 @@ export class Node {
     }
   }
 
-  async #once(client: pg.Client): Promise<void> {
+  async #renew(client: pg.Client): Promise<void> {
     let began = this.lease.moment()
     // Asked of the very moment at which the renewal begins: a registration that has grown old meanwhile is no right.
     while (!this.#since || outlived(this.#since, began, leaseFor)) {
       await this.#register(client)
       began = this.lease.moment()
     }
-    const revocations = await this.#read(client)
-    if (!revocations) {
-      // What we remember may be older than what nobody waited for, or what nobody can tell us any more.
-      this.#since = undefined
-      this.#again = true
-      return this.#forget(this.memory.position)
-    }
+    const revocations = await this.#read(client, renewal)
+    if (!revocations) return this.#startOver()
     this.memory.apply(revocations)
     this.#since = began
     // Who has seen us silent for L + S waits no longer: an answer later than S must not prove them wrong.
     if (!outlived(began, this.lease.moment(), statementFor)) this.lease.renew(began)
     await this.#acknowledge(client)
+  }
+
+  /** Applies what happened. The lease stays as it was: what it was given for, it is given for with more applied too. */
+  async #look(client: pg.Client): Promise<void> {
+    const revocations = await this.#read(client, glance)
+    if (!revocations) return this.#startOver()
+    this.memory.apply(revocations)
+    await this.#acknowledge(client)
+  }
+
+  /** What we remember may be older than what nobody waited for, or what nobody can tell us any more. */
+  #startOver(): void {
+    this.#since = undefined
+    this.#wanted = 'renew'
+    this.#forget(this.memory.position)
   }
 
   /**
@@ -130,22 +178,20 @@ export class Node {
   }
 
   /**
-   * What happened since our position, telling the database that we are here. Undefined when it does not know us, or
-   * cannot tell everything: positions have no gaps, so what is missing was pruned.
+   * What happened since our position. Undefined when the database does not know us, or cannot tell everything:
+   * positions have no gaps, so what is missing was pruned.
    */
-  async #read(client: pg.Client): Promise<readonly Revocation[] | undefined> {
+  async #read(
+    client: pg.Client,
+    statement: pg.QueryConfig,
+  ): Promise<readonly Revocation[] | undefined> {
     const { rows } = await client.query<{
       known: boolean
       head: string
       id: string | null
       kind: Target['kind']
       target: string | null
-    }>(
-      `with renewed as (update nodes set at = clock_timestamp() where id = $1 returning true)
-       select exists (select from renewed) as known, head.id as head, r.id, r.kind, r.target
-       from revocation_head head left join revocations r on r.id > $2 order by r.id`,
-      [this.#row, this.memory.position],
-    )
+    }>({ ...statement, values: [this.#row, this.memory.position] })
     const { known, head } = rows[0]!
     const revocations = rows
       .filter(({ id }) => id !== null)
@@ -157,11 +203,14 @@ export class Node {
     return known && complete ? revocations : undefined
   }
 
-  /** Says how far we have *applied*, in a statement of its own: a position that is merely read promises nothing. */
+  /**
+   * Says how far we have *applied*, in a statement of its own: a position that is merely read promises nothing. It does
+   * not wait for the disk: should it be lost, we are only waited for longer.
+   */
   async #acknowledge(client: pg.Client): Promise<void> {
     const { position } = this.memory
     if (position === this.#acknowledged) return
-    await client.query('update nodes set position = $2 where id = $1', [this.#row, position])
+    await client.query({ ...acknowledgment, values: [this.#row, position] })
     this.#acknowledged = position
   }
 

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import type { StoredSession } from './lookup.ts'
 
 /** What can be declared dead, or merely changed: whatever rests on it has to be read anew. */
@@ -19,8 +19,12 @@ export interface Revocation {
 /** How long entries and silent nodes are kept, in milliseconds. */
 export const keepRevocations: number = 60 * 60_000
 
+/** The channel that says "look now". Losing what is said there costs time, never truth. */
+export const revocationChannel = 'sallyport_revocations'
+
 /**
- * Adds to the list that every node reads. Call it last in the transaction: from here to the commit nobody else can.
+ * Adds to the list that every node reads, and has the commit nudge them all. Call it last in the transaction: from here
+ * to the commit nobody else can.
  * @returns the position that every node has to reach before the change holds everywhere
  */
 export async function announce(tx: Db, targets: readonly Target[]): Promise<number> {
@@ -28,17 +32,21 @@ export async function announce(tx: Db, targets: readonly Target[]): Promise<numb
   const kinds = targets.map(({ kind }) => kind)
   const ids = targets.map((target) => ('id' in target ? target.id : null))
   const { rows } = await sql<{ position: string }>`
-    with head as (update revocation_head set id = id + ${targets.length} returning id)
-    insert into revocations (id, kind, target, at)
-    select head.id - ${targets.length} + t.place, t.kind, t.target, clock_timestamp()
-    from head, unnest(${kinds}::text[], ${ids}::uuid[]) with ordinality as t (kind, target, place)
-    returning (select id from head) as position`.execute(tx)
+    ${prepared('announce')} with head as (update revocation_head set id = id + ${targets.length} returning id),
+    entries as (
+      insert into revocations (id, kind, target, at)
+      select head.id - ${targets.length} + t.place, t.kind, t.target, clock_timestamp()
+      from head, unnest(${kinds}::text[], ${ids}::uuid[]) with ordinality as t (kind, target, place)
+    )
+    select id as position, pg_notify(${revocationChannel}, '') from head`.execute(tx)
   return Number(rows[0]!.position)
 }
 
 /** The last position committed: who has reached it knows of everything that has happened. */
 export async function lastPosition(db: Db): Promise<number> {
-  const { rows } = await sql<{ id: string }>`select id from revocation_head`.execute(db)
+  const { rows } = await sql<{
+    id: string
+  }>`${prepared('last_position')} select id from revocation_head`.execute(db)
   return Number(rows[0]!.id)
 }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { sql } from 'kysely'
+import pg from 'pg'
 import type { Db } from '../../src/db/open.ts'
 import { driftAllowed, leaseFor, statementFor } from '../../src/sessions/lease.ts'
 import { authenticate } from '../../src/sessions/authenticate.ts'
 import { announce } from '../../src/sessions/revocations.ts'
+import { acknowledgment } from '../../src/sessions/node.ts'
 import { revokeSession } from '../../src/sessions/revoke.ts'
 import { settle } from '../../src/sessions/settle.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
@@ -134,6 +136,49 @@ describe('what a node may believe, rule by rule', () => {
     assert.equal(member.node.lease.holds(), false)
     await member.node.renew()
     assert.ok(member.node.lease.holds())
+  })
+
+  it('a look applies what happened and says so, and gives no lease', async (t) => {
+    const { member, session } = await startWarm(t, 'looking')
+    const row = () => db.selectFrom('nodes').select(['at', 'position']).executeTakeFirstOrThrow()
+    const before = await row()
+    member.clocks.pass(leaseFor - 500)
+    const position = await endUnsettled(session)
+    await member.node.look()
+    assert.ok(member.node.lease.holds())
+    assert.equal(member.node.memory.position, position)
+    assert.equal(await member.accepts(session.token), false)
+    const after = await row()
+    assert.deepEqual([after.at, Number(after.position)], [before.at, position])
+    member.clocks.pass(500)
+    assert.equal(member.node.lease.holds(), false)
+  })
+
+  it('a look without a lease, or by a node that is not on the list, renews', async (t) => {
+    const { member } = await startWarm(t, 'no lease')
+    member.clocks.pass(leaseFor)
+    await member.node.look()
+    assert.ok(member.node.lease.holds())
+    await db.deleteFrom('nodes').execute()
+    await member.node.look()
+    assert.equal((await db.selectFrom('nodes').select('id').execute()).length, 1)
+    assert.equal(member.node.memory.size, 0)
+  })
+
+  it('an acknowledgment does not wait for the disk, and what comes after it does', async (t) => {
+    const { member } = await startWarm(t, 'unhurried')
+    const client = new pg.Client(app.line.connection)
+    await client.connect()
+    t.after(() => client.end())
+    const setting = async () =>
+      (await client.query<{ synchronous_commit: string }>('show synchronous_commit')).rows[0]!
+        .synchronous_commit
+    await client.query('set synchronous_commit = on')
+    const { rows } = await sql<{ id: string }>`select id from nodes`.execute(db)
+    await client.query({ ...acknowledgment, values: [rows[0]!.id, 7] })
+    assert.equal(await setting(), 'on')
+    assert.match(acknowledgment.text, /'synchronous_commit', 'off', true/)
+    await member.node.stop()
   })
 
   it('a registration gives the right to renew for as long as a lease, and no longer', async (t) => {

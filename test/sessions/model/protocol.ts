@@ -69,6 +69,7 @@ export function protocol(world: World): System<WorldState> {
               asked: asked.registerSent,
             },
           ]
+        if (registered && n.lease < L) yield ['looks', { ...n, ...idle, asked: asked.lookSent }]
         if (n.row === 1 && n.rowPosition !== n.position && n.since < outlived)
           yield ['acknowledges', { ...n, ...idle, asked: asked.acknowledge }]
         return
@@ -79,7 +80,11 @@ export function protocol(world: World): System<WorldState> {
       case asked.registerSeen:
         yield [
           'registration commits',
-          { ...n, row: 1, rowAge: n.seenAge, rowPosition: n.seen, asked: asked.registerDone },
+          {
+            ...n,
+            ...shown(w, { row: 1, rowAge: n.seenAge, rowPosition: n.seen }),
+            asked: asked.registerDone,
+          },
         ]
         break
       case asked.registerDone: {
@@ -94,12 +99,27 @@ export function protocol(world: World): System<WorldState> {
         break
       case asked.renewSeen: {
         const rowPosition = holds('acknowledge what is applied') ? n.rowPosition : n.seen
-        yield ['renewal commits', { ...n, rowAge: n.seenAge, rowPosition, asked: asked.renewDone }]
+        yield [
+          'renewal commits',
+          { ...n, ...shown(w, { rowAge: n.seenAge, rowPosition }), asked: asked.renewDone },
+        ]
         break
       }
       case asked.renewDone:
         yield ['is renewed', renewed(w, n)]
         break
+      case asked.lookSent:
+        if (n.row === 1 || !holds('an unknown node registers'))
+          yield ['look sees', { ...n, ...seeing, asked: asked.lookSeen }]
+        else yield ['look finds no row', { ...n, asked: asked.renewUnknown }]
+        break
+      case asked.lookSeen: {
+        const applied = renewed(w, n)
+        const given = holds('only a renewal gives a lease') ? n.lease : applied.lease
+        const startsOver = applied.since === outlived
+        yield ['has looked', startsOver ? applied : { ...applied, since: n.since, lease: given }]
+        break
+      }
       case asked.renewUnknown:
         yield ['must register', { ...n, ...forgetful, ...idle, since: outlived }]
         break
@@ -110,6 +130,11 @@ export function protocol(world: World): System<WorldState> {
     const mayArrive = n.asked === asked.registerSent || n.asked === asked.registerSeen
     const ghost = mayArrive && !holds('a row for each connection') ? 1 : n.ghost
     yield ['gives up its connection', { ...n, ...idle, since: outlived, ghost }]
+  }
+
+  /** What a commit shows, unless whoever revokes has looked at the rows already. */
+  function shown(w: WorldState, row: Partial<NodeState>): Partial<NodeState> {
+    return w.revoking === revoking.seeing ? {} : row
   }
 
   function renewed(w: WorldState, n: NodeState): NodeState {
@@ -207,13 +232,22 @@ export function protocol(world: World): System<WorldState> {
     if (world.pruning && w.ours > 0 && w.pruned === 0)
       yield ['the list is pruned', { ...w, pruned: 1 }]
     if (w.revoking === revoking.committed)
-      yield [
-        'the revoker reads T',
-        { ...w, revoking: revoking.waiting, nodes: untilT ? w.nodes.map(judged) : w.nodes },
-      ]
+      yield holds('T before what is seen')
+        ? ['the revoker reads T', readsT(w)]
+        : ['the revoker sees the rows', { ...w, revoking: revoking.seeing }]
+    if (w.revoking === revoking.seeing && isOver(readsT(w)))
+      yield ['the revoker reads T', { ...readsT(w), revoking: revoking.returned }]
     const repeated = !holds('a repeated revocation waits') && w.revoking === revoking.committed
     if (repeated || (w.revoking === revoking.waiting && isOver(w)))
       yield ['revoke() returns', { ...w, revoking: revoking.returned, waited: 0 }]
+  }
+
+  function readsT(w: WorldState): WorldState {
+    return {
+      ...w,
+      revoking: revoking.waiting,
+      nodes: untilT ? w.nodes.map(judged) : w.nodes,
+    }
   }
 
   /** From T on all that matters of a row's age is whether it was silent then. */
@@ -229,7 +263,8 @@ export function protocol(world: World): System<WorldState> {
   }
 
   function* ticks(w: WorldState): Generator<Event> {
-    const aging = w.revoking < revoking.waiting || !untilT ? 1 : 0
+    const before = w.revoking < revoking.waiting || w.revoking === revoking.seeing
+    const aging = before || !untilT ? 1 : 0
     const older = (n: NodeState, even: 0 | 1): NodeState => ({
       ...n,
       since: Math.min(n.since + even, outlived),

@@ -7,6 +7,8 @@ export const rules = {
   'wait until T + L': 'a node is waited for until its last recorded time + L',
   'silent means L + S': 'a node silent for L counts as dead',
   'a registration lasts for L': 'once registered, a node may begin a renewal at any time',
+  'only a renewal gives a lease': 'a look gives one too',
+  'T before what is seen': 'the clock is read after the rows of which it is to judge',
   'a lease runs from the beginning': 'a lease runs from the end of its renewal',
   'an answer later than S gives no lease': 'any answer gives a lease',
   'a margin for drift': 'T + L is waited for by a clock that may be faster',
@@ -33,6 +35,8 @@ export type Rule = keyof typeof rules
 /** What has to happen in the world for the loss of a rule to show; the least is a node, a session and its revocation. */
 export const needed: { readonly [R in Rule]?: Partial<World> } = {
   'an answer later than S gives no lease': { lease: 3 },
+  'only a renewal gives a lease': { lease: 3 },
+  'T before what is seen': { lease: 3 },
   'a margin for drift': { drift: true },
   'both clocks': { suspend: true },
   'slide only what lives': { slides: true },

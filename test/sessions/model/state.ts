@@ -12,11 +12,13 @@ export const asked = {
   renewDone: 6,
   renewUnknown: 7,
   acknowledge: 8,
+  lookSent: 9,
+  lookSeen: 10,
 } as const
 
 export const reading = { nothing: 0, sent: 1, alive: 2, dead: 3 } as const
 export const sliding = { nothing: 0, sent: 1, written: 2 } as const
-export const revoking = { before: 0, committed: 1, waiting: 2, returned: 3 } as const
+export const revoking = { before: 0, committed: 1, waiting: 2, returned: 3, seeing: 4 } as const
 
 /** One node, its row in the database, and one session that it may remember. All ages are ticks. */
 export interface NodeState {
@@ -93,11 +95,11 @@ export function newborn(lease: number): NodeState {
 /** The world as a number or a string: nodes are alike, so their order is none of its business. */
 export function keyOf(w: WorldState): number | string {
   const rest =
-    (((((w.alive * 3 + w.head) * 3 + w.ours) * 2 + w.otherDone) * 2 + w.pruned) * 4 + w.revoking) *
+    (((((w.alive * 3 + w.head) * 3 + w.ours) * 2 + w.otherDone) * 2 + w.pruned) * 8 + w.revoking) *
       8 +
     w.waited
   const keys = w.nodes.map(nodeKey)
-  if (keys.length === 1) return keys[0]! * 2304 + rest
+  if (keys.length === 1) return keys[0]! * 4608 + rest
   return `${keys.sort((a, b) => a - b).join()},${rest}`
 }
 
