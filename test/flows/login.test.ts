@@ -441,6 +441,25 @@ describe('signing in', () => {
     }
   })
 
+  it('REV-05 until a sign-in is finished there is no session anywhere, and nothing to remember', async () => {
+    await app.signIn(app.browser(), 'bob')
+    const browser = app.browser()
+    await app.signIn(browser, 'alice')
+    const before = await count('sessions')
+    const { memory } = app.sallyport.services.node
+    const remembered = memory.size
+    const state = await app.begin(browser)
+    assert.equal(await name(browser), 'alice')
+    const asked = await app.comeBack(browser, state, 'bob')
+    assert.match(asked.headers.get('location') ?? '', /\/continue\?/)
+    assert.equal(await name(browser), 'alice', 'vouched for as Bob, but not agreed to switch')
+    const fresh = app.browser()
+    await app.begin(fresh, {})
+    assert.equal(await name(fresh), 401)
+    assert.equal(await count('sessions'), before)
+    assert.ok(memory.size <= remembered + 1)
+  })
+
   it('CSR-01 CSR-07 SEED-53 a sign-in begins, and a session ends, only from our own pages', async () => {
     const browser = app.browser()
     await app.signIn(browser)

@@ -46,6 +46,18 @@ describe('sessions', () => {
     }
   })
 
+  it('REV-14 two Sallyports in one process, each with its own database, remember nothing of each other', async () => {
+    await using other = await startTestApp()
+    await app.signIn(browser)
+    assert.deepEqual([await status(browser), await status(browser)], [200, 200])
+    const stray = other.browser()
+    for (const [name, value] of browser.cookies) stray.cookies.set(name, value)
+    assert.equal(await status(stray), 401)
+    const again = app.browser()
+    for (const [name, value] of browser.cookies) again.cookies.set(name, value)
+    assert.equal(await status(again), 200)
+  })
+
   it('SES-02 a random generator that throws or answers short means no session: 503, no cookie, audited', async () => {
     const state = await app.begin(browser)
     const before = (await liveSessions()).length

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { fromOwnPages, siteOf } from '../../src/http/csrf.ts'
+import { routes } from '../../src/routes.ts'
+import { startTestApp, type TestApp } from '../_app.ts'
+import { fingerprint } from '../_fingerprint.ts'
+
+/** Where a forged request can come from, and what a browser then says. */
+const strangers: Readonly<Record<string, (own: string) => Record<string, string>>> = {
+  'another site': () => ({ 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }),
+  'a sibling host': () => ({ 'sec-fetch-site': 'same-site', origin: 'https://sub.app.example' }),
+  'the address bar': (own) => ({ 'sec-fetch-site': 'none', origin: own }),
+  'another site, in an older browser': () => ({ origin: 'https://evil.example' }),
+  'nobody says where': () => ({}),
+  'a sandboxed frame': () => ({ 'sec-fetch-site': 'same-origin', origin: 'null' }),
+  'a sandboxed frame, in an older browser': () => ({ origin: 'null' }),
+  'a host that begins with ours': (own) => ({ origin: `${own}.evil.example` }),
+  'our host without TLS': (own) => ({ origin: own.replace('https', 'http') }),
+  'another port': (own) => ({ origin: `${own}:8443` }),
+  'our address with a user': (own) => ({ origin: own.replace('://', '://us@') }),
+  'our address with a path': (own) => ({ origin: `${own}/` }),
+  'our address in capitals': (own) => ({ origin: own.toUpperCase() }),
+  'two origins': (own) => ({ origin: `${own}, ${own}` }),
+}
+
+const types = {
+  'application/x-www-form-urlencoded': 'choice=switch',
+  'multipart/form-data; boundary=x':
+    '--x\r\ncontent-disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
+  'text/plain': '{"choice":"switch"}',
+  'application/json': '{"choice":"switch"}',
+}
+
+const unsafe = routes.filter(({ method }) => method !== 'GET' && method !== 'ALL')
+
+it('CSR-01 every route that changes something is for our own pages only', () => {
+  for (const { path, csrf } of unsafe) assert.equal(csrf, 'same-origin', path)
+})
+
+describe('requests that do not come from our own pages', () => {
+  let app: TestApp
+  before(async () => {
+    app = await startTestApp()
+  })
+  after(() => app.close())
+
+  for (const [whence, headers] of Object.entries(strangers)) {
+    it(`CSR-02 CSR-03 ${whence}: 403 at every route, and nothing changes`, async () => {
+      const browser = app.browser()
+      await app.signIn(browser)
+      const { db, quiet } = app.sallyport.services
+      quiet.clear()
+      const untouched = await fingerprint(db)
+      for (const { method, path } of unsafe)
+        for (const [type, body] of Object.entries(types)) {
+          const address = path.replace(':connection', app.connectionId).replace(/:\w+/g, 'x')
+          const sent = { ...headers(app.origin), 'content-type': type, accept: 'application/json' }
+          const answer = await browser.request(address, { method, body, headers: sent })
+          assert.equal(answer.status, 403, address)
+          assert.equal(((await answer.json()) as { code: string }).code, 'csrf_failed')
+          assert.deepEqual(answer.headers.getSetCookie(), [])
+          assert.equal(answer.headers.get('access-control-allow-origin'), null)
+        }
+      assert.deepEqual(await fingerprint(db), untouched)
+      const told = await db
+        .selectFrom('audit_events')
+        .selectAll()
+        .where('action', '=', 'security.csrf')
+        .execute()
+      assert.ok(told.length > 0)
+    })
+  }
+
+  it('CSR-04 a body of another type than the route takes is refused though it comes from our own pages', async () => {
+    const browser = app.browser()
+    await app.signIn(browser)
+    const untouched = await fingerprint(app.sallyport.services.db)
+    const own = { origin: app.origin, 'sec-fetch-site': 'same-origin', accept: 'application/json' }
+    const forms = unsafe.filter(({ body }) => body === 'form')
+    for (const { method, path } of forms)
+      for (const [type, body] of Object.entries(types).slice(1)) {
+        const address = path.replace(':connection', app.connectionId).replace(/:\w+/g, 'x')
+        const headers = { ...own, 'content-type': type }
+        assert.equal(
+          (await browser.request(address, { method, body, headers })).status,
+          415,
+          address,
+        )
+      }
+    assert.deepEqual(await fingerprint(app.sallyport.services.db), untouched)
+  })
+})
+
+it('CSR-02 what a browser says of itself is believed over what it says of the origin, and silence is no', () => {
+  const own = 'https://app.example'
+  const from = (headers: Record<string, string>) => fromOwnPages(new Headers(headers), own)
+  assert.ok(from({ 'sec-fetch-site': 'same-origin', origin: own }))
+  assert.ok(from({ 'sec-fetch-site': 'same-origin' }))
+  assert.ok(from({ origin: own }), 'a browser without Fetch Metadata')
+  assert.ok(!from({ 'sec-fetch-site': 'cross-site', origin: own }))
+  assert.ok(!from({}))
+  assert.equal(siteOf(new Headers({ 'sec-fetch-site': 'drop table' })), 'unknown_site')
+})
