@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { drawChart } from './chart.ts'
 import { describeFigures, type Figures } from './figures.ts'
 import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
+import { measurePurge } from './purge.ts'
 import { createProgress, printResults, type Results } from './report.ts'
 import type { Effort, Tell } from './rounds.ts'
 import { setStage, type Stage } from './stage.ts'
@@ -29,15 +30,20 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
+    rows: { type: 'string', default: '10000000' },
     out: { type: 'string', default: join(import.meta.dirname, 'results') },
   },
 })
 const names = positionals.length > 0 ? positionals : Object.keys(measurements)
 const unknown = names.filter((name) => !Object.hasOwn(measurements, name))
 
-if (unknown.length > 0) {
+if (positionals.length === 1 && positionals[0] === 'purge') {
+  // Apart from the others: it takes minutes, and no server.
+  process.exitCode = (await measurePurge(Number(values.rows))) ? 0 : 1
+} else if (unknown.length > 0) {
   console.error(`There is no measurement "${unknown[0]}".
-Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]`)
+Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]
+       npm run bench -- purge [--rows 10000000]`)
   process.exitCode = 2
 } else {
   // By `exit`, so that whatever was started hears of it.

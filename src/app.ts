@@ -22,7 +22,7 @@ import { handle } from './http/handler.ts'
 import { secure } from './http/headers.ts'
 import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
-import { followClock, hours, minutes, seconds, type Clock } from './lib/clock.ts'
+import { days, followClock, hours, minutes, seconds, type Clock } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
@@ -146,6 +146,7 @@ async function wire(
     origin: config.url.origin,
     cookies: cookieNames(config.url),
     lifetimes: { idle: minutes(config.idleMinutes), absolute: minutes(config.absoluteMinutes) },
+    retention: { sessions: days(config.keepSessionsDays), flows: days(config.keepFlowsDays) },
     quiet: createQuiet(),
     proxies: config.proxies,
     proxySecret: config.proxySecret,

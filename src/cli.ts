@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { exportAudit, verifyAudit } from './cli/audit.ts'
 import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
@@ -31,6 +32,19 @@ export const commands: Readonly<Record<string, Command>> = {
     },
     run: connect,
   },
+  'audit verify': {
+    usage: 'audit verify [--head N:HASH]',
+    meaning:
+      'Check that nothing in the audit was changed, taken out or moved. With --head, that what an earlier run printed still stands in it.',
+    options: { head: { type: 'string' } },
+    run: verifyAudit,
+  },
+  'audit export': {
+    usage: 'audit export [--from TIME] [--to TIME] [--org acme]',
+    meaning: 'Print the audit as JSON lines, oldest first.',
+    options: { from: { type: 'string' }, to: { type: 'string' }, org: { type: 'string' } },
+    run: exportAudit,
+  },
   key: {
     usage: 'key',
     meaning: 'Print a new sealing key for SALLYPORT_KEYS.',
@@ -53,7 +67,7 @@ export async function run(
   args: readonly string[],
   env: Environment = process.env,
 ): Promise<number> {
-  const [name = 'help', ...rest] = args
+  const [name, rest] = split(args)
   try {
     if (['help', '--help', '-h'].includes(name)) {
       console.log(helpOn(Object.values(commands)))
@@ -68,6 +82,15 @@ export async function run(
     console.error(explain(error))
     return error instanceof UsageError ? 2 : 1
   }
+}
+
+/** A command's name is one word, or two where the first alone is none. */
+function split([first = 'help', ...rest]: readonly string[]): [name: string, rest: string[]] {
+  const [second, ...others] = rest
+  const isFirstOfTwo = Object.keys(commands).some((name) => name.startsWith(`${first} `))
+  if (isFirstOfTwo && second !== undefined && !second.startsWith('-'))
+    return [`${first} ${second}`, others]
+  return [first, rest]
 }
 
 function find(name: string): Command {

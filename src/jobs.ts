@@ -1,6 +1,8 @@
+import { linkEvents } from './accounts/audit-chain.ts'
 import type { QueueName, QueuedJobs } from './db/queue.ts'
 import type { Recurring } from './db/recurring.ts'
-import { minutes } from './lib/clock.ts'
+import { purgeOld } from './flows/upkeep.ts'
+import { minutes, seconds } from './lib/clock.ts'
 import type { Services } from './http/exchange.ts'
 import { prune } from './sessions/revocations.ts'
 
@@ -11,5 +13,19 @@ export const queued: {
 
 /** Every job that is due by itself, and how often. */
 export const recurring: readonly Recurring<Services>[] = [
+  {
+    name: 'link_audit',
+    every: seconds(2),
+    run: async ({ db }, signal) => {
+      await linkEvents(db, signal)
+    },
+  },
+  {
+    name: 'purge',
+    every: minutes(10),
+    run: async (services, signal) => {
+      await purgeOld(services, services.clock.now(), signal)
+    },
+  },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },
 ]

@@ -13,6 +13,30 @@ create table audit_events (
 );
 CREATE INDEX audit_events_organization ON audit_events USING btree (organization_id, at);
 CREATE TRIGGER audit_events_are_final BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_events_await_link AFTER INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION await_link();
+
+create table audit_head (
+  singleton boolean not null default true,
+  n bigint not null,
+  hash bytea not null,
+  constraint audit_head_pkey PRIMARY KEY (singleton),
+  constraint audit_head_singleton_check CHECK (singleton)
+);
+
+create table audit_links (
+  n bigint not null,
+  event_id uuid not null,
+  hash bytea not null,
+  constraint audit_links_event_id_key UNIQUE (event_id),
+  constraint audit_links_pkey PRIMARY KEY (n)
+);
+CREATE TRIGGER audit_links_are_final BEFORE DELETE OR UPDATE ON audit_links FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+create table audit_unlinked (
+  seq bigint not null,
+  event_id uuid not null,
+  constraint audit_unlinked_pkey PRIMARY KEY (seq)
+);
 
 create table connections (
   id uuid not null,
@@ -208,6 +232,8 @@ create table sessions (
 );
 CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
 CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);
+CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id) WHERE (revoked_at IS NULL);
 CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
 

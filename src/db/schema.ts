@@ -17,6 +17,23 @@ export interface AuditEvents {
   at: Date
 }
 
+export interface AuditHead {
+  singleton: Generated<boolean>
+  n: string
+  hash: Buffer
+}
+
+export interface AuditLinks {
+  n: string
+  event_id: string
+  hash: Buffer
+}
+
+export interface AuditUnlinked {
+  seq: Generated<string>
+  event_id: string
+}
+
 export interface Connections {
   id: string
   organization_id: string
@@ -170,6 +187,9 @@ export interface Users {
 
 export interface DB {
   audit_events: AuditEvents
+  audit_head: AuditHead
+  audit_links: AuditLinks
+  audit_unlinked: AuditUnlinked
   connections: Connections
   flows: Flows
   identities: Identities

@@ -5,12 +5,15 @@ import type { Secret } from '../lib/secrets.ts'
 import type { Asker, SessionServices } from '../sessions/authenticate.ts'
 import type { Access } from '../sessions/access.ts'
 import type { LoginServices } from '../flows/login.ts'
+import type { Retention } from '../flows/upkeep.ts'
 
 /** Everything an endpoint may need; wired by hand in `app.ts`. */
 export interface Services extends SessionServices, LoginServices {
   readonly proxies: readonly AddressRange[]
   readonly proxySecret: Secret | undefined
   readonly version: string
+  /** How long what has ended is kept. */
+  readonly retention: Retention
   /** The one way out, for checking a provider before it is connected. */
   readonly egress: Egress
   /** How a person is told of an error. */

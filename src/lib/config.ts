@@ -101,6 +101,18 @@ export const settings = {
     'on or off: whether invented people are signed in at the press of a button. npm start in the source sets it; in production nothing starts with it, and the published package holds nothing that reads it.',
     oneOf('off', 'on'),
   ),
+  keepSessionsDays: setting(
+    'SALLYPORT_KEEP_SESSIONS_DAYS',
+    '7',
+    'An ended session is kept this long, so that whoever presents it is told why it ended. The audit is kept for ever.',
+    whole(1, 400),
+  ),
+  keepFlowsDays: setting(
+    'SALLYPORT_KEEP_FLOWS_DAYS',
+    '1',
+    'A sign-in that has ended is kept this long, so that going back in the browser shows how it ended.',
+    whole(1, 90),
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',

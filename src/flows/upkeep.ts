@@ -1,0 +1,52 @@
+import type { Db } from '../db/open.ts'
+import { purge, type Purge } from '../db/purge.ts'
+import { later } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+
+/** How long what has ended is kept, in milliseconds. */
+export interface Retention {
+  /** Sessions, so that whoever still presents one is told why it ended. */
+  readonly sessions: number
+  /** Sign-ins, so that one that has ended answers as it ended. */
+  readonly flows: number
+}
+
+/** Everything that goes when it is old. The audit is kept for ever. */
+export const purges = {
+  expired_sessions: {
+    table: 'sessions',
+    key: 'id',
+    since: 'absolute_ends_at',
+    keep: ({ sessions }) => sessions,
+  },
+  revoked_sessions: {
+    table: 'sessions',
+    key: 'id',
+    since: 'revoked_at',
+    keep: ({ sessions }) => sessions,
+  },
+  flows: { table: 'flows', key: 'id', since: 'absolute_ends_at', keep: ({ flows }) => flows },
+  rate_limits: { table: 'rate_limits', key: 'key', since: 'until', keep: () => 0 },
+} as const satisfies Record<string, Purge & { keep(retention: Retention): number }>
+
+/** How many rows of each kind went. */
+export type Purged = Record<keyof typeof purges, number>
+
+/**
+ * Deletes what has been over for longer than it is kept. Whoever was cut off goes on the next time.
+ * @param signal ends it after the batch under way
+ */
+export async function purgeOld(
+  { db, log, retention }: { readonly db: Db; readonly log: Log; readonly retention: Retention },
+  now: Date,
+  signal?: AbortSignal,
+): Promise<Purged> {
+  const purged: Partial<Purged> = {}
+  for (const [what, { keep, ...which }] of Object.entries(purges)) {
+    const before = later(now, -keep(retention))
+    purged[what as keyof Purged] = await purge(db, which, { before, ...(signal && { signal }) })
+  }
+  if (Object.values(purged).some((count) => count > 0))
+    log.info({ purged }, 'old rows were deleted')
+  return purged as Purged
+}
