@@ -33,7 +33,9 @@ import { openProvider } from './providers/index.ts'
 import { queued, recurring } from './jobs.ts'
 import { routes as ownRoutes } from './routes.ts'
 import { createQuiet } from './sessions/authenticate.ts'
+import { resolveUser } from './accounts/users.ts'
 import { cookieNames } from './sessions/cookies.ts'
+import type { GuestHooks, GuestRules } from './sessions/guests.ts'
 import { Node } from './sessions/node.ts'
 import { errorPage } from './web/error.ts'
 
@@ -53,6 +55,8 @@ export interface Options {
   readonly openProvider?: typeof openProvider
   /** Whether this process does background work; any number may, and one must. @default true */
   readonly jobs?: boolean
+  /** What becomes of the work of guests. @default nothing: it stays where it is, under the guest’s id */
+  readonly guests?: GuestHooks
   /** Endpoints beside or, at the same path, instead of Sallyport's own. */
   readonly routes?: readonly Route[]
 }
@@ -61,6 +65,11 @@ export interface Options {
 export interface Sallyport extends Mountable {
   /** What the endpoints are built on; for tests and tools. */
   readonly services: Services
+  /**
+   * Whom an id that the application has stored stands for now: itself, or the person a guest turned out to be. Null
+   * when there is nobody any more.
+   */
+  resolveUser(id: string): Promise<string | null>
   /** Stops everything this Sallyport has started. */
   close(): Promise<void>
 }
@@ -147,6 +156,8 @@ async function wire(
     cookies: cookieNames(config.url),
     lifetimes: { idle: minutes(config.idleMinutes), absolute: minutes(config.absoluteMinutes) },
     retention: { sessions: days(config.keepSessionsDays), flows: days(config.keepFlowsDays) },
+    guests: guestRules(config, given.guests),
+    termsUrl: config.termsUrl,
     quiet: createQuiet(),
     proxies: config.proxies,
     proxySecret: config.proxySecret,
@@ -163,6 +174,7 @@ async function wire(
     owns: (pathname) => pathname !== '/' && router.router.match('GET', pathname)[0].length > 0,
     authenticate: (request) => whoIs(services, request),
     challenge: (request, who) => challenge(services, request, who),
+    resolveUser: (id) => resolveUser(db, id),
     async close() {
       clearInterval(heartbeat)
       await stopJobs?.()
@@ -183,6 +195,19 @@ function startJobs(services: Services, where: Connection): () => Promise<void> {
   const stopRecurring = startRecurring(recurring, services)
   return async () => {
     await Promise.all([workers.stop(), stopRecurring()])
+  }
+}
+
+function guestRules(config: Config, hooks: GuestHooks = {}): GuestRules {
+  return {
+    enabled: config.guests === 'on',
+    lifetimes: {
+      idle: minutes(config.guestIdleMinutes),
+      absolute: minutes(config.guestAbsoluteMinutes),
+    },
+    quota: config.guestQuota,
+    grace: days(config.guestGraceDays),
+    hooks,
   }
 }
 

@@ -3,11 +3,13 @@ import { me } from './api/me.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endOtherSessions, endSession } from './web/account.ts'
+import { answerClaim, claim } from './web/claim.ts'
+import { becomeGuest } from './web/guest.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
-import { answerQuestion, callback, question, start } from './web/sso.ts'
+import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
 import { style, stylesheetPath } from './web/style.ts'
 
 const read = { method: 'GET', csrf: 'none', body: 'none' } as const
@@ -23,13 +25,18 @@ export const routes: readonly Route[] = [
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
   { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
   { ...act, path: '/sso/:connection/continue', access: 'public', endpoint: answerQuestion },
+  { ...read, path: '/register', access: 'public', endpoint: registration },
+  { ...act, path: '/register', access: 'public', endpoint: register },
+  { ...act, path: '/guest', access: 'public', endpoint: becomeGuest },
+  { ...read, path: '/claim', access: 'user', endpoint: claim },
+  { ...act, path: '/claim', access: 'user', endpoint: answerClaim },
   { ...read, path: '/logout', access: 'public', endpoint: confirmLogout },
   { ...act, path: '/logout', access: 'public', endpoint: logout },
   { ...read, path: '/logout/done', access: 'public', endpoint: loggedOut },
   { ...read, path: '/account', access: 'user', endpoint: account },
   { ...act, path: '/account/sessions/end-others', access: 'user', endpoint: endOtherSessions },
   { ...act, path: '/account/sessions/:session/end', access: 'user', endpoint: endSession },
-  { ...read, path: '/me', access: 'user', endpoint: me },
+  { ...read, path: '/me', access: 'guest', endpoint: me },
   { ...read, path: '/verify', access: 'public', endpoint: verify },
   { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },

@@ -3,6 +3,7 @@ import { createConnection, type NewConnection } from '../src/accounts/connection
 import { createOrganization, type Organization } from '../src/accounts/organizations.ts'
 import { createSallyport, type Sallyport } from '../src/app.ts'
 import type { Route } from '../src/http/exchange.ts'
+import type { GuestHooks } from '../src/sessions/guests.ts'
 import { readConfig } from '../src/lib/config.ts'
 import { createLog } from '../src/lib/log.ts'
 import { Browser, refreshOf } from './_browser.ts'
@@ -21,6 +22,7 @@ export interface TestAppOptions {
   readonly routes?: readonly Route[]
   /** Whether background work is done, on the clock of the machine. @default false */
   readonly jobs?: boolean
+  readonly guests?: GuestHooks
   /** Uses the real table of providers instead of the scripted one. @default false */
   readonly realProviders?: boolean
 }
@@ -89,6 +91,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     log: createLog('debug', sink),
     jobs: options.jobs ?? false,
     routes: options.routes ?? [],
+    guests: options.guests ?? {},
     ...(options.realProviders ? {} : { openProvider: provider.open }),
   })
   await rim.serve(sallyport)

@@ -33,7 +33,12 @@ export const auditActions = {
   'security.csrf': 'A request from another site was refused.',
   'security.rng_failure': 'The random generator failed; nothing was issued.',
   'forward_auth.untrusted_proxy': 'Forwarded headers came from somebody who is not a known proxy.',
+  'guest.created': 'Somebody chose to go on as a guest.',
   'guest.claim_offered': 'A guest who signed in was offered their work.',
+  'guest.claimed':
+    'A guest’s work went to the account they signed in to; the guest’s id stands for that account. Denied: the application’s hook failed, and nothing was changed.',
+  'guest.declined': 'A guest who signed in or registered left their work behind.',
+  'guest.purged': 'Guests whose time was over were deleted with what they had; how many.',
   'store.unavailable': 'The database did not answer.',
   'error.unhandled': 'A fault nobody expected; answered with 500.',
   'devlogin.used':

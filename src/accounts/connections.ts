@@ -4,8 +4,11 @@ import type { Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import type { Organization } from './organizations.ts'
 
-/** Who may join by signing in when nobody has made them an account. */
-export type Provisioning = 'off' | 'everybody'
+/**
+ * Who may join by signing in when nobody has made them an account: nobody; whoever fills in a form; everybody, and on
+ * a form only where this browser knows of somebody else.
+ */
+export type Provisioning = 'off' | 'register' | 'everybody'
 export type ConnectionState = 'draft' | 'tested' | 'active' | 'disabled'
 
 /** An organization's way of signing in, without its secrets. */

@@ -14,7 +14,8 @@ export const identityHeaders: Readonly<
   Record<string, (session: StoredSession) => string | null | undefined>
 > = {
   'x-auth-user': ({ person }) => person.id,
-  'x-auth-name': ({ person }) => person.name,
+  'x-auth-kind': ({ kind }) => kind,
+  'x-auth-name': ({ kind, person }) => (kind === 'guest' ? null : person.name),
   'x-auth-email': ({ person }) => person.email,
   'x-auth-organization': ({ organizations: [first] }) => first?.slug,
   'x-auth-role': ({ organizations: [first] }) => first?.role,
@@ -33,12 +34,14 @@ interface Original {
  * 204 with every identity header; 401, or for a person's navigation 303 to the sign-in page; 403 for a description of
  * the request that is ambiguous or comes from a stranger; 503 when the database is away. Never a 2xx otherwise.
  * With `?deny=status` the 303 is a 401 with the same `Location`, because nginx knows no other refusals than 401 and 403.
+ * With `?access=guest` a guest may pass too: `X-Auth-User` is the guest's id then, and `X-Auth-Kind` is `guest`.
  * Below `/verify/envoy` the rest of the path is the path asked for, and the method its method: Envoy asks like that.
  */
 export const verify: Endpoint = async (exchange) => {
   const { asker, services, url, caller } = exchange
   const original = await describedRequest(exchange)
-  const refused = admit(asker.verdict, asker.state, 'user')
+  const access = url.searchParams.get('access') === 'guest' ? 'guest' : 'user'
+  const refused = admit(asker.verdict, asker.state, access)
   if (!refused && asker.session)
     return new Response(null, { status: 204, headers: headersFor(asker.session) })
 

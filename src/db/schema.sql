@@ -51,7 +51,7 @@ create table connections (
   created_at timestamp with time zone not null,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-  constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'everybody'::text]))),
+  constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'register'::text, 'everybody'::text]))),
   constraint connections_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'tested'::text, 'active'::text, 'disabled'::text])))
 );
 CREATE INDEX connections_organization ON connections USING btree (organization_id);
@@ -220,9 +220,11 @@ create table sessions (
   revoked_reason text,
   created_at timestamp with time zone not null,
   personal_method text,
+  offered_guest_id uuid,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_offered_guest_id_fkey FOREIGN KEY (offered_guest_id) REFERENCES users(id) ON DELETE SET NULL,
   constraint sessions_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES sessions(id) ON DELETE SET NULL,
   constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint sessions_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
@@ -234,6 +236,9 @@ CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at
 CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);
 CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
+CREATE INDEX sessions_guest ON sessions USING btree (user_id) WHERE (kind = 'guest'::text);
+CREATE INDEX sessions_live_guests ON sessions USING btree (idle_ends_at) WHERE ((kind = 'guest'::text) AND (revoked_at IS NULL));
+CREATE INDEX sessions_offered_guest ON sessions USING btree (offered_guest_id) WHERE (offered_guest_id IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id) WHERE (revoked_at IS NULL);
 CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
 
@@ -264,3 +269,5 @@ create table users (
 );
 CREATE TRIGGER users_stay_what_they_are BEFORE UPDATE OF synthetic ON users FOR EACH ROW WHEN ((old.synthetic IS DISTINCT FROM new.synthetic)) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER users_synthetic_in_development_only BEFORE INSERT ON users FOR EACH ROW WHEN (new.synthetic) EXECUTE FUNCTION refuse_synthetic();
+CREATE INDEX users_guests ON users USING btree (created_at) WHERE ((kind = 'guest'::text) AND (merged_into IS NULL));
+CREATE INDEX users_merged_into ON users USING btree (merged_into) WHERE (merged_into IS NOT NULL);

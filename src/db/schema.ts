@@ -164,6 +164,7 @@ export interface Sessions {
   revoked_reason: string | null
   created_at: Date
   personal_method: string | null
+  offered_guest_id: string | null
 }
 
 export interface UserEmails {

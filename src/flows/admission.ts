@@ -1,15 +1,18 @@
 import { recordEvent } from '../accounts/audit.ts'
+import { holdGuest } from '../accounts/users.ts'
 import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets.ts'
 import type { Asker } from '../sessions/authenticate.ts'
-import { decide } from '../sessions/decide.ts'
+import { decide, type Verdict } from '../sessions/decide.ts'
+import type { BrowserHint } from '../sessions/lookup.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
 import { openSession, type Grounds, type Lifetimes, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
+import { hintAtArrival, type Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
 import { consumeFlow } from './store.ts'
 
@@ -58,9 +61,16 @@ export interface Way<Found extends Owner = Owner> {
    * Makes an account for somebody unknown.
    * @throws AppError where strangers are not let in
    */
-  register(tx: Db, now: Date): Promise<Found>
+  register(tx: Db, now: Date, joining: Joining): Promise<Found>
   /** Writes down that the proof was given, and answers what the session rests on. */
   accept(tx: Db, found: Found, now: Date): Promise<Grounds>
+}
+
+/** How somebody unknown comes to join. */
+export interface Joining {
+  readonly verdict: Verdict
+  /** What they said on the form; undefined where there was none. Its guest is held. */
+  readonly registration: Registration | undefined
 }
 
 /** Somebody at the door with a proof, and what else the sign-in found out. */
@@ -71,6 +81,8 @@ export interface Arrival {
   readonly returnTo: string
   /** Whether the person agreed to end the session of somebody else in this browser. */
   readonly agreedToSwitch: boolean
+  /** @default none: there was no form */
+  readonly registration?: Registration | undefined
 }
 
 /** Somebody let in: their new session, and where they go. */
@@ -100,19 +112,22 @@ export async function admitArrival(
 /** Flow consumed, account found or made, session opened, audit written; or none of it. */
 function commit(
   services: AdmissionServices,
-  { flowId, way, visitor, returnTo: wanted, agreedToSwitch }: Arrival,
+  { flowId, way, visitor, returnTo: wanted, agreedToSwitch, registration }: Arrival,
 ): Promise<{ admitted: Admitted; position: number }> {
   const { asker, requestId } = visitor
   const now = services.clock.now()
   return services.db.transaction().execute(async (tx) => {
     const found = await way.find(tx)
-    const verdict = decide(stateAt(asker, found))
+    const { verdict } = await judgeArrival(tx, visitor, found)
     if (verdict.refuse)
       throw new AppError(verdict.refuse, { reason: verdict.audit ?? verdict.refuse })
     if (found?.owner === 'gone') throw new AppError('not_a_member', { reason: 'account_deleted' })
     if (verdict.session === 'switch' && !agreedToSwitch)
       throw new AppError('flow_invalid', { reason: 'switched_meanwhile' })
-    const owner = found ?? (await way.register(tx, now))
+    if (!found) await holdPromoted(tx, asker, registration)
+    const owner = found ?? (await way.register(tx, now, { verdict, registration }))
+    const guest = asker.session?.kind === 'guest' ? asker.session.person.id : undefined
+    const declinesGuest = guest !== undefined && registration?.guestId === null
     const grounds = await way.accept(tx, owner, now)
 
     const opening = {
@@ -122,12 +137,13 @@ function commit(
       replaces: asker.session
         ? { id: asker.session.id, userId: asker.session.person.id, late: asker.late }
         : undefined,
+      declinesGuest,
       device: visitor.device,
       address: visitor.address,
       requestId,
     }
     const opened = await openSession(tx, grounds, opening, services.lifetimes, now)
-    const returnTo = safeReturnTo(wanted, services.origin)
+    const returnTo = onTheWay(opened, safeReturnTo(wanted, services.origin))
     const outcome = { kind: 'signed-in', sessionId: opened.id, returnTo } as const
     if (!(await consumeFlow(tx, flowId, outcome, now)))
       throw new AppError('flow_invalid', { reason: 'consumed' })
@@ -135,18 +151,54 @@ function commit(
     const event = { actorId: owner.userId, organizationId, target: opened.id, requestId }
     const data = { row: verdict.row, ...way.told }
     await recordEvent(tx, { action: 'login.succeeded', ...event, data }, now)
-    return { admitted: { opened, returnTo }, position: await announce(tx, opened.changed) }
+    if (guest && (declinesGuest || opened.offeredGuest === guest)) {
+      const action = declinesGuest ? 'guest.declined' : 'guest.claim_offered'
+      await recordEvent(tx, { action, ...event, target: guest }, now)
+    }
+    // A guest promoted has no session as a guest any more, on any node.
+    const promoted = guest === owner.userId ? [{ kind: 'user', id: guest } as const] : []
+    const position = await announce(tx, [...opened.changed, ...promoted])
+    return { admitted: { opened, returnTo }, position }
   })
 }
 
-/** The rich state of somebody who has just been proven, in a browser that may be somebody's already. */
-function stateAt(asker: Asker, found: Owner | undefined): RichState {
-  const signedInAs = asker.session?.person.id
-  const event = !signedInAs || !found ? 'login' : signedInAs === found.userId ? 'reauth' : 'switch'
+/** Holds the guest who is to become the person: the one at work in this browser and none else, still a guest. */
+async function holdPromoted(
+  tx: Db,
+  { session }: Asker,
+  registration: Registration | undefined,
+): Promise<void> {
+  const guestId = registration?.guestId
+  if (!guestId) return
+  const here = session?.kind === 'guest' && session.person.id === guestId
+  if (!here || !(await holdGuest(tx, guestId)))
+    throw new AppError('flow_invalid', { reason: 'guest_gone' })
+}
+
+/** Whoever was a guest until now is asked about their work before they go on. */
+function onTheWay({ offeredGuest }: Opened, returnTo: string): string {
+  return offeredGuest ? `/claim?return_to=${encodeURIComponent(returnTo)}` : returnTo
+}
+
+/** What is decided about somebody who has just been proven, in a browser that may be somebody's already. */
+export async function judgeArrival(
+  db: Db,
+  visitor: Pick<Visitor, 'asker' | 'browser'>,
+  found: Owner | undefined,
+): Promise<{ verdict: Verdict; last: BrowserHint | undefined }> {
+  const { session, state } = visitor.asker
+  const hint = await hintAtArrival(db, visitor)
   const registration = { active: 'active', suspended: 'disabled', gone: 'deleted' } as const
-  return {
-    ...asker.state,
-    event,
+  const arrived: RichState = {
+    ...state,
+    hint: hint.state,
+    event: eventOf(session, found),
     registration: found ? registration[found.owner] : 'unregistered',
   }
+  return { verdict: decide(arrived), last: hint.last }
+}
+
+function eventOf(session: Asker['session'], found: Owner | undefined): RichState['event'] {
+  if (session?.kind !== 'user' || !found) return 'login'
+  return session.person.id === found.userId ? 'reauth' : 'switch'
 }

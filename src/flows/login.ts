@@ -1,17 +1,29 @@
 import { recordEvent } from '../accounts/audit.ts'
 import type { Connection } from '../accounts/connections.ts'
 import { findIdentity } from '../accounts/identities.ts'
+import { later, minutes } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { hashToken } from '../lib/secrets.ts'
+import { hashToken, randomToken } from '../lib/secrets.ts'
 import { unsealProof, type ProofData } from '../providers/proof.ts'
 import type { Provider, Remembered } from '../providers/provider.ts'
-import { admitArrival, type Admitted, type AdmissionServices, type Visitor } from './admission.ts'
+import type { Verdict } from '../sessions/decide.ts'
+import { describeGuest, type GuestRules } from '../sessions/guests.ts'
+import type { BrowserHint } from '../sessions/lookup.ts'
+import {
+  admitArrival,
+  judgeArrival,
+  type Admitted,
+  type AdmissionServices,
+  type Visitor,
+} from './admission.ts'
 import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
+import { asksToRegister, readName, type Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
 import { assertUsable, throughConnection } from './through-connection.ts'
 import {
   loadFlow,
+  restrictFlow,
   startFlow,
   type Bound,
   type FlowServices,
@@ -22,6 +34,7 @@ import {
 /** What signing in takes. */
 export interface LoginServices extends FlowServices, AdmissionServices {
   readonly log: Log
+  readonly guests: GuestRules
   /** Opens a connection's provider. */
   provider(connectionId: string): Promise<Provider>
 }
@@ -35,6 +48,10 @@ export interface LoginData {
   readonly proof?: ProofData
   /** `no`: nobody else is signed in here; `yes`: somebody was, and the person agreed to switch. */
   readonly switching?: 'no' | 'yes'
+  /** Set once the form has been shown: whose work it offered to keep. */
+  readonly asked?: { readonly guestId: string | null }
+  /** `none`: there was nothing to ask. */
+  readonly registration?: Registration | 'none'
 }
 
 /** One request of a sign-in. */
@@ -46,12 +63,33 @@ export interface LoginTurn extends Visitor {
   readonly back?: URL
   /** Whether the person agreed to end the other person's session. */
   readonly agreed?: boolean
+  /** The form of somebody who registers, as it was sent. */
+  readonly form?: { readonly name: string | undefined; readonly keep: boolean }
+}
+
+/** What somebody is asked who registers. */
+export interface RegistrationQuestion {
+  readonly kind: 'register'
+  /** What to put in; the provider's word for them, or what they have written. */
+  readonly name: string
+  readonly email: string | undefined
+  /** Whether the name they have written cannot be taken. */
+  readonly wrongName: boolean
+  /** What they have as a guest; null: nothing, or they are none. */
+  readonly work: string | null
+  /** Whether that guest was at work in this very browser. */
+  readonly sameBrowser: boolean
+  /** Who signed in here last: perhaps it is them. */
+  readonly last: BrowserHint | undefined
+  /** A new value for the browser cookie, where the old one reminds of somebody who is gone. */
+  readonly browser: string | undefined
 }
 
 /** What a sign-in tells the browser. */
 export type LoginAnswer =
   | { readonly kind: 'leave'; readonly to: URL }
   | { readonly kind: 'ask-switch'; readonly from: string; readonly to: string }
+  | RegistrationQuestion
   | ({ readonly kind: 'signed-in' } & Admitted)
 
 type LoginStep = Step<LoginData, LoginTurn, LoginAnswer>
@@ -90,7 +128,8 @@ const agreeToSwitch: LoginStep = {
   done: ({ switching }) => switching !== undefined,
   async run(data, { services, asker, agreed }) {
     const identity = await findIdentity(services.db, data.proof!)
-    const other = identity && asker.session && asker.session.person.id !== identity.userId
+    const other =
+      identity && asker.session?.kind === 'user' && asker.session.person.id !== identity.userId
     if (!other || identity.owner !== 'active') return { data: { ...data, switching: 'no' } }
     if (agreed) return { data: { ...data, switching: 'yes' } }
     const from = asker.session!.person.name
@@ -105,11 +144,74 @@ const agreeToSwitch: LoginStep = {
   },
 }
 
+/** How long somebody may take to register, in milliseconds. */
+const timeToRegister = minutes(10)
+
+const register: LoginStep = {
+  name: 'register',
+  version: 1,
+  done: ({ registration }) => registration !== undefined,
+  async run(data, turn) {
+    const { services, connection, asker, form } = turn
+    const identity = await findIdentity(services.db, data.proof!)
+    const { verdict, last } = await judgeArrival(services.db, turn, identity)
+    // Whoever has seen the form is not let in without it, even if nothing speaks for it any more.
+    const asks = asksToRegister(connection.provisioning, data.asked ? { row: 7 } : verdict)
+    if (identity || verdict.refuse || !asks) return { data: { ...data, registration: 'none' } }
+
+    const guest = asker.session?.kind === 'guest' ? asker.session : undefined
+    const work = guest ? await describeGuest(services, guest.person.id) : null
+    const guestId = guest && work !== null ? guest.person.id : null
+    const name = readName(form?.name)
+    // Only what the form has shown is kept: another guest may have come to this browser since.
+    if (form && name && data.asked && (!form.keep || data.asked.guestId === guestId))
+      return { data: { ...data, registration: { name, guestId: form.keep ? guestId : null } } }
+
+    const browser = data.asked ? undefined : await firstAsked(turn, verdict)
+    return {
+      data: { ...data, asked: { guestId } },
+      answer: {
+        kind: 'register',
+        name: form?.name ?? data.proof!.claims.name ?? '',
+        email: data.proof!.claims.email,
+        wrongName: form !== undefined && name === undefined,
+        work,
+        sameBrowser: verdict.row !== 6,
+        last: last?.gone ? undefined : last,
+        browser,
+      },
+    }
+  },
+}
+
+/** Tells of a stranger, sets their time, and gives a browser that reminds of somebody gone a new key: the answer. */
+async function firstAsked(
+  { services, connection, handle, requestId }: LoginTurn,
+  { row, cookies }: Verdict,
+): Promise<string | undefined> {
+  const now = services.clock.now()
+  const browser = cookies.includes('clear_browser') ? randomToken(16) : undefined
+  await restrictFlow(services.db, handle, {
+    endsAt: later(now, timeToRegister),
+    browserHash: browser ? hashToken(browser) : undefined,
+  })
+  const event = {
+    organizationId: connection.organization.id,
+    data: { row, connection: connection.id },
+  }
+  await recordEvent(
+    services.db,
+    { action: 'login.identity_unregistered', ...event, requestId },
+    now,
+  )
+  return browser
+}
+
 /** The steps of a sign-in, in order. */
 export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
-  steps: [leave, comeBack, agreeToSwitch],
+  steps: [leave, comeBack, agreeToSwitch, register],
   async finish(flow, turn) {
-    const { returnTo, switching } = flow.data
+    const { returnTo, switching, registration } = flow.data
     const proof = unsealProof(flow.data.proof!)
     const arrival = {
       flowId: flow.id,
@@ -117,6 +219,7 @@ export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
       visitor: turn,
       returnTo,
       agreedToSwitch: switching === 'yes',
+      registration: registration === 'none' ? undefined : registration,
     }
     return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
   },

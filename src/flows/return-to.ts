@@ -2,7 +2,17 @@
 export const defaultReturn = '/'
 
 /** Returning to one of these would loop, or do something. */
-const refused = ['/login', '/logout', '/sso', '/register', '/verify', '/healthz', '/readyz']
+const refused = [
+  '/login',
+  '/logout',
+  '/sso',
+  '/register',
+  '/guest',
+  '/claim',
+  '/verify',
+  '/healthz',
+  '/readyz',
+]
 
 const longest = 2048
 // Control characters, space, backslash: browsers disagree about them, so nobody may use them.

@@ -162,6 +162,38 @@ export async function saveFlow<Data>(
   return numUpdatedRows === 1n ? { ...flow, data, version: flow.version + 1 } : undefined
 }
 
+/**
+ * Gives a flow less time than it had, and binds it to another cookie of the same browser where that has been given one.
+ */
+export async function restrictFlow(
+  db: Db,
+  handle: string,
+  { endsAt, browserHash }: { readonly endsAt: Date; readonly browserHash?: Buffer | undefined },
+): Promise<void> {
+  await db
+    .updateTable('flows')
+    .set((eb) => ({
+      absolute_ends_at: eb.fn('least', ['absolute_ends_at', eb.val(endsAt)]),
+      ...(browserHash && { browser_hash: browserHash }),
+    }))
+    .where('handle_hash', '=', hashToken(handle))
+    .execute()
+}
+
+/** The connection a flow goes through, for an address that does not name it. It says nothing of who may go on. */
+export async function findConnectionOfFlow(
+  db: Db,
+  handle: string | null,
+): Promise<string | undefined> {
+  if (!handle || !isToken(handle)) return undefined
+  const row = await db
+    .selectFrom('flows')
+    .select('connection_id')
+    .where('handle_hash', '=', hashToken(handle))
+    .executeTakeFirst()
+  return row?.connection_id ?? undefined
+}
+
 /** Takes the right to do what may be done once only. One request gets it, all others get undefined. */
 export async function claimFlow<Data>(
   db: Db,

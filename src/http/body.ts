@@ -9,6 +9,7 @@ export const formLimit: number = 16 * 1024
  * `invalid_request` for broken UTF-8 or a field that comes twice
  */
 export async function readForm(request: Request): Promise<Record<string, string>> {
+  if (sendsNothing(request.headers)) return Object.create(null)
   assertType(request.headers, 'application/x-www-form-urlencoded')
   const fields = new URLSearchParams(await readText(request, formLimit))
   const form: Record<string, string> = Object.create(null)
@@ -17,6 +18,12 @@ export async function readForm(request: Request): Promise<Record<string, string>
     form[name] = value
   }
   return form
+}
+
+/** A request that says nothing of a body has none (RFC 9112 §6.3), and so an empty form. */
+function sendsNothing(headers: Headers): boolean {
+  const length = headers.get('content-length') ?? '0'
+  return length === '0' && !headers.has('transfer-encoding') && !headers.has('content-type')
 }
 
 function assertType(headers: Headers, wanted: string): void {

@@ -14,6 +14,8 @@ export interface Services extends SessionServices, LoginServices {
   readonly version: string
   /** How long what has ended is kept. */
   readonly retention: Retention
+  /** The terms of use that whoever registers is shown. */
+  readonly termsUrl: URL | undefined
   /** The one way out, for checking a provider before it is connected. */
   readonly egress: Egress
   /** How a person is told of an error. */

@@ -5,6 +5,7 @@ import { newRequestId } from '../lib/ids.ts'
 import { isToken, randomToken } from '../lib/secrets.ts'
 import { authenticate, type Asker } from '../sessions/authenticate.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
+import { rotateMerged } from '../sessions/merged.ts'
 import { admit } from '../sessions/access.ts'
 import { readForm } from './body.ts'
 import { callerOf } from './caller.ts'
@@ -67,6 +68,7 @@ export async function handle(
     await noteWrongChannel(exchange)
     const refused = admit(asker.verdict, asker.state, route.access)
     response = refused ? refuse(refused, exchange) : await route.endpoint(exchange)
+    response = await rotate(response, exchange)
   } catch (thrown) {
     response = await answerError(services, thrown, { requestId, url, caller })
   }
@@ -194,6 +196,18 @@ function applyCookies(
     headers.append('set-cookie', clearCookie(cookies, 'session'))
   if (verdict.cookies.includes('set_browser') && !set('browser') && caller === 'navigation')
     headers.append('set-cookie', setCookie(cookies, 'browser', randomToken(16), browserMaxAge))
+}
+
+/** The session of an account that was merged goes on under a new cookie, unless the endpoint has ended it. */
+async function rotate(response: Response, exchange: Exchange): Promise<Response> {
+  const { services, asker, requestId } = exchange
+  const { cookies, clock } = services
+  const set = response.headers.getSetCookie().some((line) => line.startsWith(`${cookies.session}=`))
+  if (asker.verdict.session !== 'rotate' || !asker.session || set) return response
+  const token = await rotateMerged(services, asker.session, requestId, clock.now())
+  const rotated = new Response(response.body, response)
+  if (token) rotated.headers.append('set-cookie', setCookie(cookies, 'session', token))
+  return rotated
 }
 
 const requestIdShape = /^[A-Za-z0-9._-]{1,64}$/

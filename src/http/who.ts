@@ -19,6 +19,7 @@ export interface Asking {
 export interface SignedIn {
   readonly signedIn: true
   readonly user: Person
+  readonly guest: null
   /** The organizations this session holds a proof for, with the person's role in each now. */
   readonly organizations: readonly Membership[]
   /** A handle to name the session by; not the token. */
@@ -26,11 +27,25 @@ export interface SignedIn {
   readonly outcome: Outcome
 }
 
+/** Somebody who is not signed in, but has chosen to work as a guest. */
+export interface Guest {
+  readonly signedIn: false
+  readonly user: null
+  /** The key to keep a guest's work under. Once they have turned out to be somebody, `resolveUser` says whom. */
+  readonly guest: { readonly id: string }
+  readonly code: 'login_required'
+  readonly session: { readonly id: string }
+  readonly outcome: Outcome
+}
+
 /** Who is asking. */
 export type Who =
   | SignedIn
+  | Guest
   | {
       readonly signedIn: false
+      readonly user: null
+      readonly guest: null
       /** Why not. `temporarily_unavailable`: nobody knows; do not treat the person as signed out. */
       readonly code: ErrorCode
       readonly outcome: Outcome
@@ -66,9 +81,16 @@ export function whoIs(services: Services, { headers }: Asking): Promise<Who> {
 function toWho({ state, verdict, session }: Asker): Who {
   const { outcome } = verdict
   const code = admit(verdict, state, 'user')
-  if (code || !session) return { signedIn: false, code: code ?? 'login_required', outcome }
-  const { person, organizations, id, authenticatedAt } = session
-  return { signedIn: true, user: person, organizations, session: { id, authenticatedAt }, outcome }
+  const nobody = { signedIn: false, user: null, guest: null } as const
+  if (!session) return { ...nobody, code: code ?? 'login_required', outcome }
+  const { id, person, organizations, authenticatedAt } = session
+  if (verdict.standing === 'guest') {
+    const guest = { id: person.id }
+    return { ...nobody, guest, code: 'login_required', session: { id }, outcome }
+  }
+  if (code) return { ...nobody, code, outcome }
+  const handle = { id, authenticatedAt }
+  return { signedIn: true, user: person, guest: null, organizations, session: handle, outcome }
 }
 
 /** {@link Mountable.challenge}. */

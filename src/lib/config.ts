@@ -113,6 +113,42 @@ export const settings = {
     'A sign-in that has ended is kept this long, so that going back in the browser shows how it ended.',
     whole(1, 90),
   ),
+  guests: setting(
+    'SALLYPORT_GUESTS',
+    'off',
+    'on: visitors may go on as guests, and take what they have done with them when they register or sign in.',
+    oneOf('on', 'off'),
+  ),
+  guestIdleMinutes: setting(
+    'SALLYPORT_GUEST_IDLE_MINUTES',
+    '1440',
+    'A guest’s session ends after this long without a request.',
+    whole(5, 43_200),
+  ),
+  guestAbsoluteMinutes: setting(
+    'SALLYPORT_GUEST_ABSOLUTE_MINUTES',
+    '10080',
+    'A guest’s session ends this long after it began, whatever happens.',
+    whole(10, 129_600),
+  ),
+  guestQuota: setting(
+    'SALLYPORT_GUEST_QUOTA',
+    '100000',
+    'The most guests at work at one time; nobody else becomes one meanwhile.',
+    whole(1, 10_000_000),
+  ),
+  guestGraceDays: setting(
+    'SALLYPORT_GUEST_GRACE_DAYS',
+    '7',
+    'What a guest has done is kept this long after their session, and then deleted.',
+    whole(0, 90),
+  ),
+  termsUrl: setting(
+    'SALLYPORT_TERMS_URL',
+    null,
+    'The terms of use, which whoever registers is shown: an https address.',
+    httpsAddress,
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',
@@ -137,6 +173,7 @@ export type Config = { readonly [K in Exclude<keyof Settings, Optional>]: ValueO
   /** Secret, because it may hold a password. */
   readonly databaseUrl: Secret | undefined
   readonly proxySecret: Secret | undefined
+  readonly termsUrl: URL | undefined
 }
 
 /** Everything that is wrong with the configuration, in plain words. */
@@ -210,6 +247,11 @@ const rules: readonly Rule[] = [
     about: ['idleMinutes', 'absoluteMinutes'],
     problem: 'SALLYPORT_SESSION_IDLE_MINUTES is longer than SALLYPORT_SESSION_ABSOLUTE_MINUTES.',
     broken: (c) => c.idleMinutes! > c.absoluteMinutes!,
+  },
+  {
+    about: ['guestIdleMinutes', 'guestAbsoluteMinutes'],
+    problem: 'SALLYPORT_GUEST_IDLE_MINUTES is longer than SALLYPORT_GUEST_ABSOLUTE_MINUTES.',
+    broken: (c) => c.guestIdleMinutes! > c.guestAbsoluteMinutes!,
   },
 ]
 
@@ -380,6 +422,13 @@ function origin(value: string): URL {
     throw new Error(
       'must be an http(s) address without path, user or query, such as https://app.example.com.',
     )
+  return url
+}
+
+function httpsAddress(value: string): URL {
+  const url = URL.parse(value)
+  if (url?.protocol !== 'https:' || url.username || url.password)
+    throw new Error('must be an https address, such as https://example.com/terms.')
   return url
 }
 

@@ -11,6 +11,7 @@ import { findByToken, type FoundSession } from './find.ts'
 import { findBrowserHint, findSuccessor, judgeSession, type StoredSession } from './lookup.ts'
 import type { Node } from './node.ts'
 import { revokeSessionsOf } from './revoke.ts'
+import type { GuestRules } from './guests.ts'
 import { slideEvery, slideSession, type Lifetimes } from './sessions.ts'
 
 /** What deciding a request takes. */
@@ -21,6 +22,7 @@ export interface SessionServices {
   readonly log: Log
   readonly cookies: CookieNames
   readonly lifetimes: Lifetimes
+  readonly guests: GuestRules
   readonly quiet: Quiet
 }
 
@@ -86,7 +88,9 @@ export async function authenticate(
   options: AuthenticateOptions = {},
 ): Promise<Asker> {
   const remembered = options.authoritative ? undefined : recallAsker(services, cookieHeader)
-  if (remembered) return remembered
+  // What a guest is told depends on whom the browser reminds of, which memory does not know.
+  const hintless = options.hint && remembered?.state.session === 'guest'
+  if (remembered && !hintless) return remembered
   const cookies = findCookies(cookieHeader, services.cookies)
   const sessionCookie = readCookie(cookies.session, 'session')
   const browserCookie = readCookie(cookies.browser, 'browser')
@@ -106,7 +110,7 @@ export async function authenticate(
         : undefined
     const session = successor ?? presented
     const judged = judge(sessionCookie, session, now)
-    const wantHint = (options.hint ?? false) && !isLive(judged)
+    const wantHint = (options.hint ?? false) && (judged === 'guest' || !isLive(judged))
     const hint = wantHint ? await readHint(services.db, browserCookie) : plainHint(browserCookie)
     const registration = session?.account ?? 'unknown'
     const asker = toAsker(
@@ -217,11 +221,11 @@ function plainHint({ state }: CookieRead): RichState['hint'] {
 
 /** Moves the session's idle end on. The next request reads it, and whatever else has changed since the last time. */
 async function slide(
-  { db, node, lifetimes }: SessionServices,
+  { db, node, lifetimes, guests }: SessionServices,
   { key, session }: FoundSession,
   now: Date,
 ): Promise<void> {
-  await slideSession(db, session!.id, lifetimes, now)
+  await slideSession(db, session!.id, session!.kind === 'guest' ? guests.lifetimes : lifetimes, now)
   node.memory.forget(key)
 }
 
@@ -238,7 +242,9 @@ async function tellAll(
     const actor = { userId: session.person.id, requestId }
     await revokeSessionsOf(services, session.person.id, { reason: 'orphaned', actor }, now)
   }
-  const action = cookie.state === 'duplicate' ? 'cookie.duplicate' : verdict.audit
+  // A rotation is told of where it happens.
+  const audit = verdict.session === 'rotate' ? null : verdict.audit
+  const action = cookie.state === 'duplicate' ? 'cookie.duplicate' : audit
   const context = { reason: state.session, requestId }
   if (action) await tell(services, action, session, context, now)
   if (lostHint) await tell(services, 'session.device_hint_lost', session, context, now)

@@ -26,6 +26,7 @@ export interface Person {
 export interface StoredSession {
   readonly id: string
   readonly kind: 'user' | 'guest'
+  /** Whose it is: the account that counts now, where theirs was merged. Of a guest only the id means anything. */
   readonly person: Person
   readonly organizations: readonly Membership[]
   /** How the person proved themself without an organization; null where only organizations vouch for them. */
@@ -47,6 +48,7 @@ interface Row {
   id: string
   kind: 'user' | 'guest'
   user_id: string
+  user_kind: 'person' | 'guest'
   user_name: string
   email: string | null
   organizations: Membership[]
@@ -67,8 +69,8 @@ interface Row {
 
 /** Everything about a session, in one statement; what follows says which. */
 const everything = sql`
-    select s.id, s.kind, s.user_id, u.name as user_name, s.personal_method, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
-      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, u.merged_into,
+    select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_method, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
+      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, own.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
         select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role,
@@ -76,11 +78,15 @@ const everything = sql`
         from session_proofs p
         join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
         join organizations o on o.id = p.organization_id and o.deleted_at is null
-        join memberships m on m.organization_id = o.id and m.user_id = s.user_id
+        join memberships m on m.organization_id = o.id and m.user_id = u.id
           and m.removed_at is null and m.link_state in ('linked', 'suspect')
         where p.session_id = s.id
       ), '[]') as organizations
-    from sessions s join users u on u.id = s.user_id`
+    from sessions s
+    join users own on own.id = s.user_id
+    -- A person’s session follows them into the account that theirs was merged into. A guest’s does not: who has only
+    -- a guest’s cookie has proven nothing.
+    join users u on u.id = case s.kind when 'user' then coalesce(own.merged_into, own.id) else own.id end`
 
 /** The session with that hash of a token, alive or not. */
 export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
@@ -105,7 +111,7 @@ export async function findSuccessor(
   const since = later(now, -rotationGrace)
   if (superseded.endedAt === null || superseded.endedAt <= since) return undefined
   const { rows } = await sql<Row>`${everything}
-    where s.browser_hash = ${browserHash} and s.user_id = ${superseded.person.id}
+    where s.browser_hash = ${browserHash} and s.user_id = ${superseded.person.id} and s.kind = ${superseded.kind}
       and s.revoked_at is null and s.created_at > ${since}
     order by s.created_at desc, s.id desc limit 1`.execute(db)
   return rows[0] && toSession(rows[0])
@@ -135,14 +141,15 @@ function toSession(row: Row): StoredSession {
           ? 'superseded'
           : 'revoked',
     endedAt: row.revoked_at,
-    account: row.deleted_at
-      ? 'deleted'
-      : row.suspended_at
-        ? 'disabled'
-        : row.merged_into
-          ? 'merged'
-          : 'active',
+    account: accountOf(row),
   }
+}
+
+/** What has become of the account. A guest who has become a person is no guest any more: that guest is gone. */
+function accountOf(row: Row): StoredSession['account'] {
+  if (row.deleted_at || (row.kind === 'guest' && row.user_kind !== 'guest')) return 'deleted'
+  if (row.suspended_at) return 'disabled'
+  return row.merged_into ? 'merged' : 'active'
 }
 
 /** What a stored session is worth at `now`. A user session that proves nothing any more is over. */
@@ -151,7 +158,7 @@ export function judgeSession(session: StoredSession, now: Date): RichState['sess
   const time = now.getTime()
   if (session.idleEndsAt.getTime() <= time || session.absoluteEndsAt.getTime() <= time)
     return 'expired'
-  if (session.kind === 'guest') return 'guest'
+  if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
   return session.organizations.length > 0 || session.personal ? 'user-current' : 'revoked'
 }
 

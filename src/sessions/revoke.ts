@@ -4,6 +4,7 @@ import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import type { Node } from './node.ts'
 import { announce, lastPosition, type Target } from './revocations.ts'
+import { accountsOf } from './sessions.ts'
 import { settle } from './settle.ts'
 
 /** What revoking takes: the truth, and the node that answers here. */
@@ -119,7 +120,7 @@ async function markEnded(
   let query = tx
     .updateTable('sessions')
     .set({ revoked_at: now, revoked_reason: reason })
-    .where('user_id', '=', userId)
+    .where('user_id', 'in', accountsOf(tx, userId))
     .where('revoked_at', 'is', null)
   if (only) query = query.where('id', '=', only)
   if (except) query = query.where('id', '<>', except)

@@ -1,6 +1,7 @@
-import { sql } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
 import type { Db } from '../db/open.ts'
+import type { DB } from '../db/schema.ts'
 import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
@@ -38,6 +39,8 @@ export interface Opening {
   readonly flowId: string
   /** The session this browser came with, which goes: the same person's is rotated, another's is switched. */
   readonly replaces?: Replaced | undefined
+  /** Whether a guest who signs in has left their work behind already. @default false: they are asked */
+  readonly declinesGuest?: boolean | undefined
   readonly device?: string | undefined
   readonly address?: string | undefined
   readonly requestId?: string | undefined
@@ -56,6 +59,8 @@ export interface Opened {
   readonly id: string
   /** For the cookie, and kept nowhere. Null where another sign-in of this browser has just opened the session. */
   readonly token: string | null
+  /** The guest whose work the person has to be asked about; null when there is no such question. */
+  readonly offeredGuest: string | null
   /** What has to be read anew: announce it last in the same transaction. */
   readonly changed: readonly Target[]
 }
@@ -84,31 +89,45 @@ export async function openSession(
   const successor = await findToJoin(tx, opening, now)
   if (successor) {
     await storeGrounds(tx, successor, grounds, now)
-    return { id: successor, token: null, changed: [{ kind: 'session', id: successor }] }
+    const changed = [{ kind: 'session', id: successor }] as const
+    return { id: successor, token: null, offeredGuest: null, changed }
   }
   const ended = await endSessionsOfBrowser(tx, opening, now)
-  const replaced = ended.find(({ id }) => id === opening.replaces?.id) ?? ended[0]
+  const presented = ended.find(({ id }) => id === opening.replaces?.id)
+  const replaced = presented ?? ended[0]
   const rotated = replaced?.user_id === opening.userId
+  const offeredGuest = presented ? offeredAfter(presented, opening) : null
   const id = newId()
   const token = randomToken()
   await storeSession(
     tx,
-    { id, token, rotatedFrom: rotated ? replaced.id : null },
+    { id, token, kind: 'user', rotatedFrom: rotated ? replaced.id : null, offeredGuest },
     opening,
     lifetimes,
     now,
   )
   await storeGrounds(tx, id, grounds, now)
-  const action = !replaced
-    ? 'session.created'
-    : rotated
-      ? 'session.rotated'
-      : 'session.user_switched'
+  const action = rotated
+    ? 'session.rotated'
+    : replaced?.kind === 'user'
+      ? 'session.user_switched'
+      : 'session.created'
   const { userId: actorId, requestId } = opening
   const { organizationId } = grounds
   const data = replaced ? { from: replaced.id } : {}
   await recordEvent(tx, { action, actorId, organizationId, target: id, data, requestId }, now)
-  return { id, token, changed: ended.map((dead) => ({ kind: 'session', id: dead.id }) as const) }
+  const changed = ended.map((dead) => ({ kind: 'session', id: dead.id }) as const)
+  return { id, token, offeredGuest, changed }
+}
+
+/** Whose work the new session has a question open about: the guest's who was here, or one not answered before. */
+function offeredAfter(
+  ended: Ended,
+  { userId, declinesGuest = false }: Pick<Opening, 'userId' | 'declinesGuest'>,
+): string | null {
+  if (ended.kind === 'guest' && ended.user_id !== userId)
+    return declinesGuest ? null : ended.user_id
+  return ended.user_id === userId ? ended.offered_guest_id : null
 }
 
 /** The session that another sign-in of this browser has just put in the place of the one we came with. */
@@ -131,10 +150,21 @@ async function findToJoin(
   return stillOurs ? undefined : live.find((one) => one.created_at > later(now, -rotationGrace))?.id
 }
 
-async function storeSession(
+interface NewSession {
+  readonly id: string
+  readonly token: string
+  readonly kind: 'user' | 'guest'
+  readonly rotatedFrom?: string | null
+  readonly offeredGuest?: string | null
+}
+
+/** Writes a new session down. Who may have one is decided by those who call it, all of them in this room. */
+export async function storeSession(
   tx: Db,
-  { id, token, rotatedFrom }: { id: string; token: string; rotatedFrom: string | null },
-  opening: Opening,
+  { id, token, kind, rotatedFrom = null, offeredGuest = null }: NewSession,
+  opening: Pick<Opening, 'userId' | 'browserHash' | 'device' | 'address'> & {
+    readonly flowId?: string
+  },
   lifetimes: Lifetimes,
   now: Date,
 ): Promise<void> {
@@ -145,10 +175,11 @@ async function storeSession(
       id,
       token_hash: hashToken(token),
       user_id: opening.userId,
-      kind: 'user',
+      kind,
       browser_hash: opening.browserHash,
-      flow_id: opening.flowId,
+      flow_id: opening.flowId ?? null,
       rotated_from: rotatedFrom,
+      offered_guest_id: offeredGuest,
       device: opening.device ?? '',
       address: opening.address ?? null,
       authenticated_at: now,
@@ -189,6 +220,13 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     .execute()
 }
 
+interface Ended {
+  readonly id: string
+  readonly user_id: string
+  readonly kind: string
+  readonly offered_guest_id: string | null
+}
+
 /**
  * Ends the session this browser came with, and what it has left behind: it can hold one cookie only. One that another
  * tab has opened a moment ago is spared, because the browser may end up with either cookie.
@@ -197,7 +235,7 @@ async function endSessionsOfBrowser(
   tx: Db,
   { userId, browserHash, replaces }: Opening,
   now: Date,
-): Promise<readonly { readonly id: string; readonly user_id: string }[]> {
+): Promise<readonly Ended[]> {
   const reason = !replaces || replaces.userId === userId ? 'rotated' : 'switched'
   return tx
     .updateTable('sessions')
@@ -209,7 +247,7 @@ async function endSessionsOfBrowser(
         ...(replaces ? [eb('id', '=', replaces.id)] : []),
       ]),
     )
-    .returning(['id', 'user_id'])
+    .returning(['id', 'user_id', 'kind', 'offered_guest_id'])
     .execute()
 }
 
@@ -262,12 +300,23 @@ export async function listSessions(
       'created_at as createdAt',
       'last_seen_at as lastSeenAt',
     ])
-    .where('user_id', '=', userId)
+    .where('user_id', 'in', accountsOf(db, userId))
     .where('revoked_at', 'is', null)
     .where('idle_ends_at', '>', now)
     .where('absolute_ends_at', '>', now)
     .orderBy('last_seen_at', 'desc')
     .execute()
+}
+
+/** A person's own account and those merged into it, whose sessions are theirs too. */
+export function accountsOf(
+  db: Db,
+  userId: string,
+): SelectQueryBuilder<DB, 'users', { id: string }> {
+  return db
+    .selectFrom('users')
+    .select('id')
+    .where((eb) => eb.or([eb('id', '=', userId), eb('merged_into', '=', userId)]))
 }
 
 function earlier(a: Date, b: Date): Date {

@@ -33,9 +33,19 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
       title: 'This sign-in belongs to another organization',
       advice: 'It was begun for another organization than the one it came back to. Start again.',
     },
+    guest_gone: {
+      title: 'Your work as a guest is not here any more',
+      advice: 'It was moved or deleted meanwhile. Start again to go on without it.',
+    },
     definition_changed: {
       title: 'Sign-in was changed meanwhile',
       advice: 'The settings were updated while you were signing in. Start again.',
+    },
+  },
+  rate_limited: {
+    guest_quota: {
+      title: 'There is no room for another guest now',
+      advice: 'Sign in, or try again in a while.',
     },
   },
   not_found: {
@@ -83,6 +93,7 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
 /** To where the person was: the organization's sign-in, sign-in at all, or the start page. */
 async function wayBack({ code, status }: AppError, { url, services }: ErrorContext): Promise<Way> {
   const [, room, connectionId] = url.pathname.split('/')
+  if (room === 'register') return { href: '/login', label: 'Go to sign-in' }
   if (room === 'login') return { href: '/login?other=1', label: 'Choose your organization' }
   if (room !== 'sso' && status !== 401) return { href: '/', label: 'Go to the start page' }
   // When the database is away, the page must do without it.

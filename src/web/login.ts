@@ -10,6 +10,7 @@ import { AppError } from '../lib/errors.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
+import { guestNotice, guestOffer } from './guest.ts'
 import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './page.ts'
 
 /** `GET /login`: which organization? Whoever is signed in already is sent straight back. */
@@ -26,7 +27,7 @@ export const login: Endpoint = async (exchange) => {
     : ((await hintedOrganization(exchange, hint)) ?? (await findOnlyOrganization(services.db)))
   return organization
     ? organizationPage(exchange, organization, { returnTo, hint })
-    : chooserPage(returnTo)
+    : chooserPage(exchange, returnTo)
 }
 
 /** `GET /login/:org`: an organization's ways of signing in. */
@@ -45,10 +46,11 @@ export const forget: Endpoint = ({ services, form }) =>
     clearCookie(services.cookies, 'browser'),
   ])
 
-function chooserPage(returnTo: string): Promise<Response> {
+function chooserPage(exchange: Exchange, returnTo: string): Promise<Response> {
   return page(
     { title: 'Sign in' },
     html`<h1>Sign in</h1>
+      ${guestNotice(exchange)}
       <p>You sign in at your organization’s own identity provider.</p>
       <form method="get" action="/login">
         ${hiddenFields({ return_to: returnTo })}
@@ -69,15 +71,17 @@ function chooserPage(returnTo: string): Promise<Response> {
           <code>/login/acme</code>.
         </p>
         <button class="primary">Continue</button>
-      </form>`,
+      </form>
+      ${guestOffer(exchange, returnTo)}`,
   )
 }
 
 async function organizationPage(
-  { services, asker }: Exchange,
+  exchange: Exchange,
   organization: Organization,
   { returnTo, hint }: { returnTo: string; hint: BrowserHint | undefined },
 ): Promise<Response> {
+  const { services, asker } = exchange
   const connections = await listActiveConnections(services.db, organization.id)
   const expired =
     asker.state.session === 'expired' ||
@@ -85,6 +89,7 @@ async function organizationPage(
   const response = await page(
     { title: `Sign in to ${organization.name}` },
     html`<h1>${hint || expired ? 'Welcome back' : 'Sign in'}</h1>
+      ${guestNotice(exchange)}
       ${expired ? html`<p class="notice">Your session has expired. Sign in again to go on where you were.</p>` : ''}
       <p>
         Sign in to <strong><bdi>${organization.name}</bdi></strong>
@@ -105,7 +110,8 @@ async function organizationPage(
             Another organization
           </a>
         </p>
-      </div>`,
+      </div>
+      ${guestOffer(exchange, returnTo)}`,
   )
   // Here, and not only at the start: tabs that begin at once in a new browser then share one key.
   if (!asker.browser)

@@ -22,7 +22,8 @@ export const logout: Endpoint = async ({ services, asker: { session }, requestId
 
 /** `GET /logout`: asks; following a link changes nothing. */
 export const confirmLogout: Endpoint = ({ asker }) => {
-  const name = asker.session?.person.name
+  const guest = asker.session?.kind === 'guest'
+  const name = guest ? undefined : asker.session?.person.name
   return page(
     { title: 'Sign out' },
     html`<h1>Sign out?</h1>
@@ -34,11 +35,18 @@ export const confirmLogout: Endpoint = ({ asker }) => {
             </p>`
           : ''
       }
-      <p class="quiet">
-        This ends the session in this browser. Your sessions in other browsers go on.
-      </p>
+      ${
+        guest
+          ? html`<p class="notice">
+              You are a guest here. If you end this session, what you have done is lost. Sign in to
+              keep it.
+            </p>`
+          : html`<p class="quiet">
+              This ends the session in this browser. Your sessions in other browsers go on.
+            </p>`
+      }
       ${buttonForm('/logout', 'Sign out', { look: 'primary' })}
-      <p><a class="button" href="/">Stay signed in</a></p>`,
+      <p><a class="button" href="/">${guest ? 'Go on as a guest' : 'Stay signed in'}</a></p>`,
   )
 }
 

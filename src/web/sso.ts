@@ -1,5 +1,5 @@
 import { findConnection, type Connection } from '../accounts/connections.ts'
-import { consumeFlow } from '../flows/store.ts'
+import { consumeFlow, findConnectionOfFlow } from '../flows/store.ts'
 import {
   continueLogin,
   loadLogin,
@@ -14,6 +14,7 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { describeDevice } from '../sessions/device.ts'
 import { hiddenFields, html, page, seeOther } from './page.ts'
+import { registerPage } from './register.ts'
 
 /** `POST /sso/:connection/start`: begins a sign-in and leads to the provider. */
 export const start: Endpoint = async (exchange) => {
@@ -48,10 +49,34 @@ export const question: Endpoint = async (exchange) =>
 export const answerQuestion: Endpoint = async (exchange) =>
   resume(exchange, exchange.form['state'] ?? null, { agreed: exchange.form['choice'] === 'switch' })
 
+/** `GET /register`: the form of somebody who signs in for the first time. */
+export const registration: Endpoint = async (exchange) =>
+  resumeRegistration(exchange, exchange.url.searchParams.get('state'), {})
+
+/** `POST /register`: makes the account and signs in. */
+export const register: Endpoint = async (exchange) => {
+  const { state = null, name, keep } = exchange.form
+  return resumeRegistration(exchange, state, { form: { name, keep: keep === 'yes' } })
+}
+
+/** A sign-in whose address does not name its connection. */
+async function resumeRegistration(
+  exchange: Exchange,
+  handle: string | null,
+  brought: Brought,
+): Promise<Response> {
+  const connectionId = await findConnectionOfFlow(exchange.services.db, handle)
+  if (!connectionId) throw new AppError('flow_invalid', { reason: 'unknown' })
+  return resume({ ...exchange, params: { connection: connectionId } }, handle, brought)
+}
+
+/** What a request brings to a sign-in under way. */
+type Brought = Pick<LoginTurn, 'back' | 'agreed' | 'form'>
+
 async function resume(
   exchange: Exchange,
   handle: string | null,
-  brought: Pick<LoginTurn, 'back' | 'agreed'>,
+  brought: Brought,
 ): Promise<Response> {
   const { services, asker } = exchange
   const connection = await connectionOf(exchange)
@@ -84,6 +109,16 @@ async function respond(
       if (request.url.includes('/callback'))
         return seeOther(`/sso/${connection.id}/continue?state=${handle}`)
       return switchPage(connection, answer, handle)
+    case 'register': {
+      if (request.url.includes('/callback'))
+        return seeOther(
+          `/register?state=${handle}`,
+          answer.browser
+            ? [setCookie(services.cookies, 'browser', answer.browser, browserMaxAge)]
+            : [],
+        )
+      return registerPage({ connection, question: answer, handle, termsUrl: services.termsUrl })
+    }
     case 'signed-in':
       return seeOther(answer.returnTo, [
         ...(answer.opened.token

@@ -55,6 +55,10 @@ label { display: block; font-weight: 600 }
 input, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
 input { margin: .25rem 0 .375rem; padding: .5rem .75rem }
+input[type="checkbox"] { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
+.tick { display: flex; gap: .625rem; margin: 0 }
+.tick > input { margin-top: .75rem }
+.tick > label { flex: 1; padding: .625rem 0; font-weight: 400 }
 button, .button { font-weight: 600; text-align: center; text-decoration: none; cursor: pointer }
 .button { display: inline-flex; align-items: center; justify-content: center }
 button:hover, .button:hover { border-color: currentColor; background: var(--ground) }

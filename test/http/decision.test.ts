@@ -60,8 +60,8 @@ for (const rim of Object.keys(rims) as RimName[]) {
     })
 
     it('S3-21.3 SEED-28 row 3: signing in sets both cookies and leads to the page first asked for', async () => {
-      await signedIn('row-3')
-      const browser = app.browser()
+      const browser = await signedIn('row-3')
+      await browser.post('/logout')
       const state = await app.begin(browser, { returnTo: '/account?a=1&b=2' })
       const arrived = await app.comeBack(browser, state, 'row-3')
       assert.deepEqual([arrived.status, arrived.headers.get('location')], [303, '/account?a=1&b=2'])
