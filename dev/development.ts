@@ -7,6 +7,7 @@ import { keepSecret } from '../src/lib/development-secret.ts'
 import { OperatorError } from '../src/lib/errors.ts'
 import { createLog, type Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
+import type { GuestHooks } from '../src/sessions/guests.ts'
 import type { Gate } from './autosession/gate.ts'
 import type { Running } from './autosession/sign-in.ts'
 import { markForDevelopment } from './instance.ts'
@@ -26,6 +27,8 @@ export interface Development {
 export interface DevelopmentOptions {
   /** Settings over those of the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** What becomes of the work of guests. */
+  readonly guests?: GuestHooks
   /**
    * Endpoints beside Sallyport's own; the provider is there by the time a request is. `buttons`: whether there is
    * `/autosession`.
@@ -39,6 +42,7 @@ export interface DevelopmentOptions {
  */
 export async function startDevelopment({
   env = {},
+  guests = {},
   routes = () => [],
 }: DevelopmentOptions = {}): Promise<Development> {
   const config = readConfig({
@@ -63,6 +67,7 @@ export async function startDevelopment({
     createSallyport({
       config,
       log,
+      guests,
       routes: [
         ...routes(() => provider!, gate !== undefined),
         ...(gate ? await buttons(() => running!) : []),

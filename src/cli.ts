@@ -18,9 +18,9 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   connect: {
     usage:
-      'connect --org acme [--org-name "Acme Inc"] --name Okta --issuer URL --client-id ID --secret-file FILE [--everybody]',
+      'connect --org acme [--org-name "Acme Inc"] --name Okta --issuer URL --client-id ID --secret-file FILE [--everybody | --register]',
     meaning:
-      'Connect an organization’s OpenID provider. With --everybody, whoever it vouches for may join.',
+      'Connect an organization’s OpenID provider. With --everybody, whoever it vouches for may join; with --register, on a form.',
     options: {
       org: { type: 'string', required: true },
       'org-name': { type: 'string' },
@@ -29,6 +29,7 @@ export const commands: Readonly<Record<string, Command>> = {
       'client-id': { type: 'string', required: true },
       'secret-file': { type: 'string', required: true },
       everybody: { type: 'boolean' },
+      register: { type: 'boolean' },
     },
     run: connect,
   },

@@ -101,6 +101,7 @@ suite('wrong arguments: exit code 2', () => {
     [['connect', '--org', ' ', '--org='], /^--org needs a value\.\n--org needs a value\./],
     [['connect', ...least, '--secret-file'], /^--secret-file needs a value\./m],
     [['connect', ...least, '--everybody=yes'], /^--everybody takes no value\./],
+    [['connect', ...least, '--register=yes'], /^--register takes no value\./],
     [['connect', ...least, '--org', 'other'], /^--org is given twice\./m],
     [['connect', ...least, '--', 'more'], /^"more" is one word too many\./],
     [['connect', ...enough], /^--secret-file cannot be read: ENOENT: .*'\/nowhere'/],

@@ -91,29 +91,75 @@ async function freePair(): Promise<number> {
   }
 }
 
+test('SEED-52 SEED-56 S3-28b the cart of cart.ts survives registering and signing in', async (t) => {
+  const { port } = await startExample(t, 'cart.ts')
+  const origin = `http://localhost:${port}`
+  const cartOf = async (browser: Browser) =>
+    /(\d+) apples/.exec(await (await browser.get('/')).text())?.[1]
+  const me = async (browser: Browser) =>
+    (await (await browser.api('/me')).json()) as Record<'user' | 'guest', { id: string } | null>
+  const guestWith = async (apples: number) => {
+    const browser = new Browser(origin, sendOverHttp)
+    assert.equal((await browser.post('/guest', { return_to: '/' })).headers.get('location'), '/')
+    for (let i = 0; i < apples; i++) await browser.post('/')
+    assert.equal(await cartOf(browser), String(apples))
+    return browser
+  }
+
+  // Bob has no account: the guest becomes Bob, and the cart is where it was.
+  const newcomer = await guestWith(2)
+  const { guest } = await me(newcomer)
+  const form = await newcomer.get(await signInAs('bob', newcomer, port))
+  assert.match(await form.clone().text(), /Take <bdi>2 apples<\/bdi> with me/)
+  const state = /name="state" value="([\w-]+)"/.exec(await form.text())![1]!
+  const registered = await newcomer.post('/register', { state, name: 'Bob', keep: 'yes' })
+  assert.equal(registered.headers.get('location'), '/')
+  assert.deepEqual([(await me(newcomer)).user!.id, await cartOf(newcomer)], [guest!.id, '2'])
+
+  // Alice has one: her yes moves the cart, in the transaction of the claim.
+  const returning = await guestWith(3)
+  const offer = await signInAs('alice', returning, port)
+  assert.equal(offer, '/claim?return_to=%2F')
+  assert.equal(await cartOf(returning), '0')
+  const question = await (await returning.get(offer)).text()
+  assert.match(question, /Take <strong><bdi>3 apples<\/bdi><\/strong> with you\?/)
+  const id = /name="guest" value="([\w-]+)"/.exec(question)![1]!
+  await returning.post('/claim', { guest: id, return_to: '/', choice: 'yes' })
+  assert.equal(await cartOf(returning), '3')
+})
+
 /** Signs in as Alice at the development provider, from the application's front page back to it; answers what it says. */
 async function greetingFor(origin: string, port: number): Promise<string> {
   const app = new Browser(origin, sendOverHttp)
-  const provider = new Browser(`http://127.0.0.1:${port + 1}`, sendOverHttp)
-
   const led = await app.get('/')
   assert.equal(led.status, 303, await led.clone().text())
-  const page = await (await app.get(led.headers.get('location')!)).text()
+  const back = await app.get(await signInAs('alice', app, port, led.headers.get('location')!))
+  assert.equal(back.status, 200)
+  return back.text()
+}
+
+/** Signs in at the development provider; answers where Sallyport leads then. */
+async function signInAs(
+  person: string,
+  app: Browser,
+  port: number,
+  login: string = '/login',
+): Promise<string> {
+  const provider = new Browser(`http://127.0.0.1:${port + 1}`, sendOverHttp)
+  const page = await (await app.get(login)).text()
   const action = /action="(\/sso\/[^"]+\/start)"/.exec(page)?.[1]
   const left = await app.post(action!, { return_to: '/' })
 
   let answer = await provider.get(refreshOf(left).href)
   const interaction = new URL(answer.headers.get('location')!, provider.origin)
   await provider.get(interaction.href)
-  answer = await provider.post(`${interaction.pathname}/sign-in/alice`)
+  answer = await provider.post(`${interaction.pathname}/sign-in/${person}`)
   while (new URL(answer.headers.get('location')!, provider.origin).origin === provider.origin)
     answer = await provider.get(answer.headers.get('location')!)
 
   const welcome = await app.get(answer.headers.get('location')!, { 'sec-fetch-site': 'cross-site' })
   assert.equal(welcome.status, 303, await welcome.clone().text())
-  const back = await app.get(welcome.headers.get('location')!)
-  assert.equal(back.status, 200)
-  return back.text()
+  return welcome.headers.get('location')!
 }
 
 const configurations = [

@@ -115,6 +115,10 @@ test('only a provider makes a proof, and only a flow opens a sealed one', () => 
   )
 })
 
+test('sessions are written down in one room, where each kind has the proof it needs', () => {
+  assert.deepEqual(offences(/\bstoreSession\(/, within('sessions')), [])
+})
+
 test('SES-01 nothing uses a weak random generator, and ids come from one place', () => {
   assert.deepEqual(
     offences(/Math\.random|randomUUID|nanoid/, () => false),

@@ -52,7 +52,7 @@ export function endpoints(): string {
     'HTTP',
     '`src/routes.ts`',
     'What is not here does not exist: an unknown path is 404, a known one with another method 405. `HEAD` answers like `GET`. ' +
-      '*access* says who may call: everybody, or a signed-in user. *csrf* `same-origin` means only from our own pages. ' +
+      '*access* says who may call: everybody, a guest or a signed-in user, or a signed-in user only. *csrf* `same-origin` means only from our own pages. ' +
       '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB.',
     table(['method', 'path', 'access', 'csrf', 'body'], rows),
   )

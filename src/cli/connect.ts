@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createConnection } from '../accounts/connections.ts'
+import { createConnection, type Provisioning } from '../accounts/connections.ts'
 import {
   createOrganization,
   findOrganization,
@@ -44,12 +44,17 @@ async function checkAndStore(
   const now = clock.now()
   return db.transaction().execute(async (tx) => {
     const organization = await organizationFor(tx, values, now)
-    const provisioning = values['everybody'] ? 'everybody' : 'off'
     const name = String(values['name'])
     const connection = { id, organizationId: organization.id, kind: 'oidc', name, settings }
-    await createConnection(tx, sealer, { ...connection, provisioning }, now)
+    await createConnection(tx, sealer, { ...connection, provisioning: provisioningOf(values) }, now)
     return { organization, id }
   })
+}
+
+/** Who may join by signing in. @throws UsageError when both ways are asked for */
+function provisioningOf({ everybody, register }: Values): Provisioning {
+  if (everybody && register) throw new UsageError('Use --everybody or --register, not both.')
+  return everybody ? 'everybody' : register ? 'register' : 'off'
 }
 
 /**

@@ -15,7 +15,11 @@ const names = Object.keys(identityHeaders)
 let app: TestApp
 before(async () => {
   app = await startTestApp({
-    env: { SALLYPORT_PROXIES: '192.0.2.0/24', SALLYPORT_PROXY_SECRET: secret },
+    env: {
+      SALLYPORT_PROXIES: '192.0.2.0/24',
+      SALLYPORT_PROXY_SECRET: secret,
+      SALLYPORT_GUESTS: 'on',
+    },
   })
 })
 after(() => app.close())
@@ -122,6 +126,23 @@ describe('what is said about whom', () => {
     assert.equal(says('email'), 'alice@acme.example')
     assert.equal(says('organization'), 'acme')
     assert.equal(says('role'), 'member')
+  })
+
+  test('ANO-02 a guest passes only where the proxy asks for it, and is told apart from a user', async () => {
+    const guest = app.browser()
+    await guest.post('/guest')
+    const { guest: me } = (await (await guest.api('/me')).json()) as { guest: { id: string } }
+    for (const path of ['/verify', '/verify?access=user', '/verify?access=', '/verify?access=all'])
+      await assertDenied(await ask({}, { browser: guest, path }), 401)
+    const answer = await ask({}, { browser: guest, path: '/verify?access=guest' })
+    assert.equal(answer.status, 204)
+    const said = names.map((name) => answer.headers.get(name))
+    const session = answer.headers.get('x-auth-session')
+    assert.deepEqual(said, [me.id, 'guest', '', '', '', '', session])
+    await assertDenied(await ask({}, { path: '/verify?access=guest' }), 401)
+
+    const person = await ask({}, { browser: await signedIn(), path: '/verify?access=guest' })
+    assert.equal(person.headers.get('x-auth-kind'), 'user')
   })
 
   test('FWD-02 what a client says of itself is not repeated', async () => {
