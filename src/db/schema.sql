@@ -234,11 +234,11 @@ create table sessions (
 );
 CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
 CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);
-CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
-CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
 CREATE INDEX sessions_guest ON sessions USING btree (user_id) WHERE (kind = 'guest'::text);
 CREATE INDEX sessions_live_guests ON sessions USING btree (idle_ends_at) WHERE ((kind = 'guest'::text) AND (revoked_at IS NULL));
 CREATE INDEX sessions_offered_guest ON sessions USING btree (offered_guest_id) WHERE (offered_guest_id IS NOT NULL);
+CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id) WHERE (revoked_at IS NULL);
 CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
 
