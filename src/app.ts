@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { verifyFromMemory } from './api/verify.ts'
+import { countWaiting } from './accounts/audit-chain.ts'
 import { findConnection, readSettings } from './accounts/connections.ts'
 import { assertPurpose } from './db/instance.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
@@ -12,6 +13,7 @@ import { startWorkers } from './db/workers.ts'
 import {
   assertSupportedServer,
   openDatabase,
+  poolUse,
   readDatabaseTime,
   type Connection,
   type Db,
@@ -28,12 +30,14 @@ import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
 import { newRequestId } from './lib/ids.ts'
 import { createLog, type Log } from './lib/log.ts'
+import { exposition, type Sources } from './lib/metrics.ts'
+import { sendToStatsd } from './lib/statsd.ts'
 import { createSealer } from './lib/seal.ts'
 import { openProvider } from './providers/index.ts'
 import { queued, recurring } from './jobs.ts'
 import { routes as ownRoutes } from './routes.ts'
-import { createQuiet } from './sessions/authenticate.ts'
 import { resolveUser } from './accounts/users.ts'
+import { countOutcomes, createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
 import type { GuestHooks, GuestRules } from './sessions/guests.ts'
 import { Node } from './sessions/node.ts'
@@ -70,6 +74,8 @@ export interface Sallyport extends Mountable {
    * when there is nobody any more.
    */
   resolveUser(id: string): Promise<string | null>
+  /** What this process has counted, as Prometheus reads it: see docs/metrics.md. */
+  metrics(): Promise<string>
   /** Stops everything this Sallyport has started. */
   close(): Promise<void>
 }
@@ -166,6 +172,8 @@ async function wire(
     errorPage,
   }
   const router = route(services, [...(given.routes ?? []), ...ownRoutes])
+  const sources = sourcesOf(services)
+  const stopStatsd = config.statsd && sendToStatsd(config.statsd, sources)
   const stopJobs = given.jobs === false ? undefined : startJobs(services, where)
   return {
     services,
@@ -175,14 +183,28 @@ async function wire(
     authenticate: (request) => whoIs(services, request),
     challenge: (request, who) => challenge(services, request, who),
     resolveUser: (id) => resolveUser(db, id),
+    metrics: () => exposition(sources),
     async close() {
       clearInterval(heartbeat)
+      stopStatsd?.()
       await stopJobs?.()
       await node.stop()
       if (!given.egress) await egress.close()
       await db.destroy()
       await stopDatabase()
     },
+  }
+}
+
+/** Where the numbers are that are kept elsewhere than among the metrics. */
+function sourcesOf({ db, node }: Services): Sources {
+  return {
+    outcomes: countOutcomes,
+    lookups: () => ({ memory: node.memory.hits, database: node.memory.misses }),
+    remembered: () => node.memory.size,
+    lease: () => (node.lease.holds() ? 1 : 0),
+    unlinked: () => countWaiting(db),
+    connections: () => poolUse(db),
   }
 }
 

@@ -1,6 +1,13 @@
 import { mission, security } from './coverage.ts'
 import { namedTests } from './named-tests.ts'
-import { audit, configuration, decisionTable, endpoints, errorCodes } from './reference.ts'
+import {
+  audit,
+  configuration,
+  decisionTable,
+  endpoints,
+  errorCodes,
+  metricsPage,
+} from './reference.ts'
 import { prefixOf, readAllRows, type Rows } from './rows.ts'
 
 /** The families of ids, such as `SES` and `S2`. */
@@ -17,6 +24,7 @@ export async function generateDocs(): Promise<Readonly<Record<string, string>>> 
     'docs/errors.md': errorCodes(),
     'docs/http.md': endpoints(),
     'docs/audit.md': audit(),
+    'docs/metrics.md': metricsPage(),
     'docs/decisions-table.md': decisionTable(),
     'docs/mission.md': mission(rows, tests),
     'docs/security.md': security(rows, tests),

@@ -1,6 +1,7 @@
 import { auditActions } from '../../src/accounts/audit.ts'
 import { settings } from '../../src/lib/config.ts'
 import { errors } from '../../src/lib/errors.ts'
+import { metrics } from '../../src/lib/metrics.ts'
 import { routes } from '../../src/routes.ts'
 import { decisions } from '../../src/sessions/decide.ts'
 import { code, page, table } from './table.ts'
@@ -67,6 +68,31 @@ export function audit(): string {
     'Rows of the table `audit_events`. The database refuses to change or delete one. An event that tells of a change is ' +
       'written in the transaction of that change.',
     table(['action', 'when'], rows),
+  )
+}
+
+/** `docs/metrics.md`: everything that is counted. */
+export function metricsPage(): string {
+  const rows = Object.values(metrics).map(({ name, type, labels, help }) => [
+    code(name),
+    type,
+    labels.map(code).join(', '),
+    help,
+  ])
+  return page(
+    'Metrics',
+    '`metrics` in `src/lib/metrics.ts`',
+    'Every process counts for itself, from its start. `SALLYPORT_METRICS_PORT` makes `sallyport serve` answer ' +
+      '`GET /metrics` on a port of its own, on loopback unless `SALLYPORT_METRICS_HOST` says otherwise, with those of ' +
+      'Node.js and the process beside these (`nodejs_…`, `process_…`). With `--workers` each worker has its own port, ' +
+      'counted from that one: collect all, and let Prometheus add them up. An application that holds a Sallyport ' +
+      'itself has the same text in `await sallyport.metrics()`.',
+    'With `STATSD_URL` they are sent every ten seconds over UDP: counters as what was added, gauges as they stand, the ' +
+      'labels’ values after the name (`sallyport.outcomes_total.go:12|c`). Nobody waits for that, and what gets lost is lost.',
+    'Labels take their values from the tables of the program: routes by their pattern, outcomes, actions. No name, id or ' +
+      'address is among them. With `LOG_LEVEL=debug` every request’s own times are in its line of the log; they are ' +
+      'never sent to whoever asked.',
+    table(['metric', 'type', 'labels', 'what'], rows),
   )
 }
 

@@ -1,4 +1,5 @@
 import { newId } from '../lib/ids.ts'
+import { metrics } from '../lib/metrics.ts'
 import type { Db } from '../db/open.ts'
 
 /**
@@ -78,4 +79,5 @@ export async function recordEvent(db: Db, event: AuditEvent, now: Date): Promise
       at: now,
     })
     .execute()
+  metrics.auditEvents.add(1, event.action)
 }

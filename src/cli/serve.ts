@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import { createSallyport, type Sallyport } from '../app.ts'
 import { createHttpServer, listen, stopServer } from '../http/server.ts'
+import { serveMetrics, type MetricsServer } from '../http/metrics-server.ts'
 import { readConfig, type Config, type Environment } from '../lib/config.ts'
 import { UsageError, type Values } from './command.ts'
 import { serveWithWorkers } from './workers.ts'
@@ -23,7 +24,10 @@ export async function serve(values: Values, env: Environment): Promise<void> {
 async function serveHere(env: Environment): Promise<void> {
   const config = readConfig(env)
   const sallyport = await createSallyport({ config })
+  const { metricsHost: host, metricsPort: port } = config
+  let metrics: MetricsServer | undefined
   try {
+    if (port) metrics = await serveMetrics(sallyport.metrics, { host, port })
     await serveUntilStopped(sallyport, config, (port) =>
       sallyport.services.log.info(
         { host: config.host, port, url: config.url.origin },
@@ -31,6 +35,7 @@ async function serveHere(env: Environment): Promise<void> {
       ),
     )
   } finally {
+    await metrics?.close()
     await sallyport.close()
   }
 }

@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { keepPostgresRunning } from '../db/keep-running.ts'
-import { readConfig, type Environment } from '../lib/config.ts'
+import { readConfig, type Config, type Environment } from '../lib/config.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
 
@@ -29,8 +29,8 @@ export async function serveWithWorkers(
   let stopping = false
 
   const failed = new Promise<never>((_, reject) => {
-    function fork(): void {
-      const worker = cluster.fork(shared)
+    function fork(place: number): void {
+      const worker = cluster.fork({ ...shared, ...ofItsOwn(config, place) })
       let started = false
       workers.add(worker)
       worker.once('listening', () => (started = true))
@@ -40,10 +40,10 @@ export async function serveWithWorkers(
         if (!started)
           return reject(new OperatorError('A worker could not start; what it said stands above.'))
         log.warn({ worker: worker.process.pid, code, signal }, 'a worker ended and is replaced')
-        fork()
+        fork(place)
       })
     }
-    for (let i = 0; i < count; i++) fork()
+    for (let i = 0; i < count; i++) fork(i)
   })
 
   try {
@@ -53,6 +53,11 @@ export async function serveWithWorkers(
     await Promise.all([...workers].map(end))
     await own?.stop()
   }
+}
+
+/** Processes cannot share the port of their metrics: each counts for itself. */
+function ofItsOwn({ metricsPort }: Config, place: number): Record<string, string> {
+  return metricsPort ? { SALLYPORT_METRICS_PORT: String(metricsPort + place) } : {}
 }
 
 async function end(worker: Worker): Promise<void> {

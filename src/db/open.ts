@@ -58,7 +58,17 @@ export function openDatabase(to: Connection, options: DatabaseOptions = {}): Db 
   // A connection may also break while it is taken but silent, between two statements of a transaction; without a
   // listener that would end the process. The next statement on it fails, which is where it is dealt with.
   connections.on('connect', (client) => client.on('error', () => {}))
-  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: discarding(connections) }) })
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: discarding(connections) }) })
+  pools.set(db, connections)
+  return db
+}
+
+const pools = new WeakMap<Db, pg.Pool>()
+
+/** How many connections an opened database has in use and idle, and how many wait for one. */
+export function poolUse(db: Db): { used: number; idle: number; waiting: number } {
+  const { totalCount = 0, idleCount = 0, waitingCount = 0 } = pools.get(db) ?? {}
+  return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { minutes } from '../lib/clock.ts'
+import { metrics } from '../lib/metrics.ts'
 import { isUnavailable, type Db } from './open.ts'
 import type { Log } from '../lib/log.ts'
 
@@ -39,11 +40,15 @@ function repeat<Services extends { readonly db: Db; readonly log: Log }>(
   let failing = false
   async function once(): Promise<void> {
     try {
-      if (await claim(services.db, job)) await job.run(services, signal)
+      if (await claim(services.db, job)) {
+        await job.run(services, signal)
+        metrics.jobs.add(1, job.name, 'ok')
+      }
       failing = false
     } catch (err) {
       if (signal.aborted) return
       // A database that is away fails every time; once is enough to know.
+      metrics.jobs.add(1, job.name, 'failed')
       const level = failing ? 'debug' : isUnavailable(err) ? 'warn' : 'error'
       failing = true
       services.log[level]({ err, job: job.name }, 'a recurring job failed')

@@ -1,6 +1,7 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
 import { minutes } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { metrics } from '../lib/metrics.ts'
 import type { Connection } from './open.ts'
 import { queueSchema } from './queue.ts'
 
@@ -62,8 +63,10 @@ export function startWorkers(where: Connection, handlers: Handlers, log: Log): W
   ): Promise<JobResult> {
     try {
       await handle(data as never)
+      metrics.jobs.add(1, name, 'ok')
       return { id, status: 'completed' }
     } catch (err) {
+      metrics.jobs.add(1, name, 'failed')
       log.warn({ err, queue: name, job: id }, 'a job failed')
       return { id, status: 'failed' }
     }

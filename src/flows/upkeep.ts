@@ -1,6 +1,7 @@
 import type { Db } from '../db/open.ts'
 import { purge, type Purge } from '../db/purge.ts'
 import { later } from '../lib/clock.ts'
+import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
 
 /** How long what has ended is kept, in milliseconds. */
@@ -44,7 +45,11 @@ export async function purgeOld(
   const purged: Partial<Purged> = {}
   for (const [what, { keep, ...which }] of Object.entries(purges)) {
     const before = later(now, -keep(retention))
-    purged[what as keyof Purged] = await purge(db, which, { before, ...(signal && { signal }) })
+    purged[what as keyof Purged] = await purge(db, which, {
+      before,
+      ...(signal && { signal }),
+      onBatch: (_, rows) => metrics.purged.add(rows, what),
+    })
   }
   if (Object.values(purged).some((count) => count > 0))
     log.info({ purged }, 'old rows were deleted')

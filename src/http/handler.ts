@@ -2,6 +2,7 @@ import { recordEvent, type AuditAction } from '../accounts/audit.ts'
 import { isUnavailable } from '../db/open.ts'
 import { AppError, toAppError, type ErrorCode } from '../lib/errors.ts'
 import { newRequestId } from '../lib/ids.ts'
+import { metrics } from '../lib/metrics.ts'
 import { isToken, randomToken } from '../lib/secrets.ts'
 import { authenticate, type Asker } from '../sessions/authenticate.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
@@ -38,6 +39,7 @@ export async function handle(
   incoming: Incoming,
 ): Promise<Response> {
   const { request } = incoming
+  const watch = new Stopwatch()
   const requestId = requestIdOf(request.headers.get('x-request-id'))
   const url = publicUrl(request.url, services.origin)
   const caller = callerOf(request)
@@ -50,10 +52,12 @@ export async function handle(
     if (route.csrf === 'same-origin' && !fromOwnPages(request.headers, services.origin))
       throw new AppError('csrf_failed', { reason: siteOf(request.headers) })
     const form = route.body === 'form' ? await readForm(request) : {}
+    watch.lap('checks')
     asker = await authenticate(services, request.headers.get('cookie'), {
       requestId,
       hint: route.hint ?? route.access !== 'public',
     })
+    watch.lap('lookup')
     const exchange = {
       services,
       request,
@@ -67,14 +71,51 @@ export async function handle(
     }
     await noteWrongChannel(exchange)
     const refused = admit(asker.verdict, asker.state, route.access)
+    watch.lap('decide')
     response = refused ? refuse(refused, exchange) : await route.endpoint(exchange)
     response = await rotate(response, exchange)
+    watch.lap('handler')
   } catch (thrown) {
+    watch.lap('handler')
     response = await answerError(services, thrown, { requestId, url, caller })
   }
   const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
   if (asker) applyCookies(answer.headers, services, asker, caller)
-  return secure(answer, { https: services.cookies.secure, requestId })
+  secure(answer, { https: services.cookies.secure, requestId })
+  watch.lap('effects')
+  tellTimes(services, watch, { route, requestId, status: answer.status })
+  return answer
+}
+
+/** What was done between one moment and the next, in seconds. */
+class Stopwatch {
+  readonly laps: Partial<Record<Phase, number>> = {}
+  readonly #began = performance.now()
+  #last = this.#began
+
+  lap(phase: Phase): void {
+    const now = performance.now()
+    this.laps[phase] = (this.laps[phase] ?? 0) + (now - this.#last) / 1000
+    this.#last = now
+  }
+
+  get total(): number {
+    return (this.#last - this.#began) / 1000
+  }
+}
+
+type Phase = 'checks' | 'lookup' | 'decide' | 'handler' | 'effects'
+
+/** Times are for the operator alone: what an answer took tells strangers what it had to do. */
+function tellTimes(
+  { log }: Services,
+  { laps, total }: Stopwatch,
+  { route, requestId, status }: { route: Route | ErrorCode; requestId: string; status: number },
+): void {
+  const [path, method] = typeof route === 'string' ? [route, ''] : [route.path, route.method]
+  metrics.requests.observe(total, path, method, String(status))
+  for (const [phase, seconds] of Object.entries(laps)) metrics.phases.observe(seconds, phase)
+  log.debug({ requestId, route: path, status, seconds: laps }, 'request answered')
 }
 
 /** The address as the world sees it: the path that was asked for, on our own origin, whatever `Host` claimed. */

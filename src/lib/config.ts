@@ -149,6 +149,24 @@ export const settings = {
     'The terms of use, which whoever registers is shown: an https address.',
     httpsAddress,
   ),
+  metricsPort: setting(
+    'SALLYPORT_METRICS_PORT',
+    null,
+    'The port on which `sallyport serve` answers GET /metrics, and nothing else, for Prometheus. With --workers each has its own, from this one on. Without it nobody listens.',
+    whole(1, 65_535),
+  ),
+  metricsHost: setting(
+    'SALLYPORT_METRICS_HOST',
+    '127.0.0.1',
+    'The address that the metrics are on. There is no sign-in there: whoever reaches it reads them.',
+    text,
+  ),
+  statsd: setting(
+    'STATSD_URL',
+    null,
+    'Where the metrics are sent every ten seconds over UDP, such as udp://127.0.0.1:8125. Without it nowhere.',
+    udpUrl,
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',
@@ -174,6 +192,8 @@ export type Config = { readonly [K in Exclude<keyof Settings, Optional>]: ValueO
   readonly databaseUrl: Secret | undefined
   readonly proxySecret: Secret | undefined
   readonly termsUrl: URL | undefined
+  readonly metricsPort: number | undefined
+  readonly statsd: URL | undefined
 }
 
 /** Everything that is wrong with the configuration, in plain words. */
@@ -439,6 +459,13 @@ function postgresUrl(value: string): Secret {
       'must look like postgres://user:password@host:5432/database, with %-codes for special characters.',
     )
   return new Secret(value)
+}
+
+function udpUrl(value: string): URL {
+  const url = URL.parse(value)
+  if (url?.protocol !== 'udp:' || !url.hostname || url.username || url.password)
+    throw new Error('must look like udp://127.0.0.1:8125.')
+  return url
 }
 
 /** Whether the driver can take the %-codes apart; its own complaint would come late and without a word of advice. */

@@ -71,10 +71,12 @@ export function recallAsker(
   const now = clock.now()
   const judged = judgeSession(session, now)
   const browser = readCookie(found.browser, 'browser')
-  const { state, verdict } = decideOnce(judged, session.account, plainHint(browser))
+  const decided = decideOnce(judged, session.account, plainHint(browser))
+  const { state, verdict } = decided
   const toWrite = verdict.audit !== null || (verdict.session === 'touch' && isToSlide(session, now))
   if (toWrite || !isLive(judged) || losesHint(session, browser)) return undefined
   node.memory.hits++
+  decided.times++
   return { state, verdict, session, browser: valueOf(browser), late: false }
 }
 
@@ -152,18 +154,33 @@ function toAsker(
   browser: string | null,
   late = false,
 ): Asker {
-  const { state, verdict } = decideOnce(found.session, found.registration, found.hint)
+  const decided = decideOnce(found.session, found.registration, found.hint)
+  const { state, verdict } = decided
+  decided.times++
   const acting = verdict.standing !== 'nobody' && verdict.standing !== 'unavailable'
   return { state, verdict, session: acting && session ? session : null, browser, late }
 }
 
-type Decided = Pick<Asker, 'state' | 'verdict'>
+interface Decided extends Pick<Asker, 'state' | 'verdict'> {
+  /** How often it came to this. */
+  times: number
+}
 type ByState<T> = {
   [S in RichState['session']]?: {
     [R in RichState['registration']]?: { [H in RichState['hint']]?: T }
   }
 }
-const decided: ByState<Decided> = {}
+const decisions: ByState<Decided> = {}
+
+/** How often each outcome was decided, by every Sallyport of this process. */
+export function countOutcomes(): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const ofSession of Object.values(decisions))
+    for (const ofAccount of Object.values(ofSession))
+      for (const { verdict, times } of Object.values(ofAccount))
+        counts[verdict.outcome] = (counts[verdict.outcome] ?? 0) + times
+  return counts
+}
 
 /** There are some hundred states of an ordinary request: each is decided once and remembered. */
 function decideOnce(
@@ -171,13 +188,13 @@ function decideOnce(
   registration: RichState['registration'],
   hint: RichState['hint'],
 ): Decided {
-  const ofSession = (decided[session] ??= {})
+  const ofSession = (decisions[session] ??= {})
   const ofAccount = (ofSession[registration] ??= {})
   return (ofAccount[hint] ??= decideRequest({ session, registration, hint, event: 'request' }))
 }
 
 function decideRequest(state: RichState): Decided {
-  return { state, verdict: decide(state) }
+  return { state, verdict: decide(state), times: 0 }
 }
 
 /** Whether the last sliding write of a session is long enough ago for another. */

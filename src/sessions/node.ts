@@ -1,6 +1,7 @@
 import pg from 'pg'
 import type { Connection } from '../db/open.ts'
 import { newId } from '../lib/ids.ts'
+import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
 import { Lease, leaseFor, outlived, renewEvery, statementFor, type Moment } from './lease.ts'
 import { SessionMemory, type MemoryLimits } from './memory.ts'
@@ -164,6 +165,7 @@ export class Node {
    */
   async #register(client: pg.Client): Promise<void> {
     this.#forget(this.memory.position)
+    if (this.#registeredRow !== undefined) metrics.leasesLost.add(1)
     const began = this.lease.moment()
     const { rows } = await client.query<{ position: string }>(
       `with earlier as (delete from nodes where id = $2 and id <> $1)

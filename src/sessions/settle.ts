@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { prepared, type Db } from '../db/open.ts'
 import { driftAllowed, leaseFor, statementFor } from './lease.ts'
+import { metrics } from '../lib/metrics.ts'
 import type { Node } from './node.ts'
 
 /** Pauses between looks at who has read how far, in milliseconds: quick at first, never a burden. */
@@ -16,6 +17,12 @@ const longestPause = 25
  */
 export async function settle(db: Db, node: Node | undefined, position: number): Promise<void> {
   if (position === 0) return
+  const began = performance.now()
+  await waitForAll(db, node, position)
+  metrics.settle.observe((performance.now() - began) / 1000)
+}
+
+async function waitForAll(db: Db, node: Node | undefined, position: number): Promise<void> {
   // Nobody has to be told: our own node looks while we ask for the others.
   void node?.look()
   const { count, now: revokedAt } = await holdouts(db, position)
