@@ -106,13 +106,13 @@ test('SEED-52 SEED-56 S3-28b the cart of cart.ts survives registering and signin
     return browser
   }
 
-  // Bob has no account: the guest becomes Bob, and the cart is where it was.
+  // Erin has no account: the guest becomes Erin, and the cart is where it was.
   const newcomer = await guestWith(2)
   const { guest } = await me(newcomer)
-  const form = await newcomer.get(await signInAs('bob', newcomer, port))
+  const form = await newcomer.get(await signInAs('erin', newcomer, port))
   assert.match(await form.clone().text(), /Take <bdi>2 apples<\/bdi> with me/)
   const state = /name="state" value="([\w-]+)"/.exec(await form.text())![1]!
-  const registered = await newcomer.post('/register', { state, name: 'Bob', keep: 'yes' })
+  const registered = await newcomer.post('/register', { state, name: 'Erin', keep: 'yes' })
   assert.equal(registered.headers.get('location'), '/')
   assert.deepEqual([(await me(newcomer)).user!.id, await cartOf(newcomer)], [guest!.id, '2'])
 

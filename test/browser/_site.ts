@@ -10,9 +10,11 @@ import { seed } from '../../dev/seed.ts'
 import { statesRoutes } from '../../dev/states/routes.ts'
 import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { redirectUriOf } from '../../src/flows/login.ts'
+import type { Route } from '../../src/http/exchange.ts'
 import { listen, stopServer, toListener } from '../../src/http/server.ts'
 import { newSealingKey, readConfig } from '../../src/lib/config.ts'
 import { createLog } from '../../src/lib/log.ts'
+import type { GuestHooks } from '../../src/sessions/guests.ts'
 import { selfSigned } from '../_certificate.ts'
 import { createTestDatabase } from '../_database.ts'
 
@@ -29,14 +31,24 @@ export interface Site {
   close(): Promise<void>
 }
 
+/** What a file of stories may choose. */
+export interface SiteOptions {
+  readonly https?: boolean
+  /** Settings over the site's own, by environment variable. */
+  readonly env?: Record<string, string>
+  readonly guests?: GuestHooks
+  /** Pages beside Sallyport's own. */
+  readonly routes?: readonly Route[]
+}
+
 /** Starts a site on free ports. Its certificate, with `https`, is one that nobody trusts. */
-export async function startSite({ https = false } = {}): Promise<Site> {
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const closers: (() => Promise<void>)[] = []
   const close = async () => {
     for (const stop of closers.splice(0).reverse()) await stop()
   }
   try {
-    return await start(https, closers, close)
+    return await start(options, closers, close)
   } catch (error) {
     await close()
     throw error
@@ -44,7 +56,7 @@ export async function startSite({ https = false } = {}): Promise<Site> {
 }
 
 async function start(
-  https: boolean,
+  { https = false, env = {}, guests = {}, routes = [] }: SiteOptions,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<Site> {
@@ -57,6 +69,7 @@ async function start(
     SALLYPORT_URL: `${https ? 'https' : 'http'}://localhost:${port}`,
     SALLYPORT_KEYS: newSealingKey(),
     SALLYPORT_AUTOSESSION: 'on',
+    ...env,
   })
   const { origin } = config.url
   const clock = { ahead: 0, now: () => new Date(Date.now() + clock.ahead) }
@@ -70,7 +83,9 @@ async function start(
     clock,
     database: database.connection,
     log: createLog('error'),
+    guests,
     routes: [
+      ...routes,
       homeRoute(() => provider, { buttons: true }),
       ...autosessionRoutes(() => running!),
       ...statesRoutes(() => running!),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, type TestContext } from 'node:test'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { launchChromium } from './_chromium.ts'
-import { startSite, type Site } from './_site.ts'
+import { startSite, type Site, type SiteOptions } from './_site.ts'
 
 /** What a test may choose about a person's browser. */
 export interface VisitOptions extends BrowserContextOptions {
@@ -21,7 +21,7 @@ export interface Stage {
 }
 
 /** Sets the stage for the tests of this file, and clears it after them. */
-export function setStage(options: { https?: boolean } = {}): Stage {
+export function setStage(options: SiteOptions = {}): Stage {
   let site: Site | undefined
   let browser: Browser | undefined
   before(async () => {

@@ -4,7 +4,7 @@ import type { Locator, Page } from 'playwright-core'
 import { minutes } from '../../src/lib/clock.ts'
 import { callbackOf, isSignedIn, leave, sees, setStage } from './_visitor.ts'
 
-const stage = setStage()
+const stage = setStage({ env: { SALLYPORT_GUESTS: 'on' } })
 
 /** Every kind of page there is, and how a browser gets there. */
 const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
@@ -42,6 +42,24 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   'the first page, signed in': async (page) => {
     await isSignedIn(page, stage.site, 'bob')
     await page.goto('/')
+  },
+  'sign-in, as a guest': async (page) => {
+    await isGuest(page)
+    await page.goto('/login')
+  },
+  'the question before a guest’s session ends': async (page) => {
+    await isGuest(page)
+    await page.goto('/logout')
+  },
+  'the form of somebody new': async (page) => {
+    await isGuest(page)
+    await page.goto(await callbackOf(page, stage.site, 'erin'))
+    await sees(page, 'Create your account')
+  },
+  'the question about a guest’s work': async (page) => {
+    await isGuest(page)
+    await page.goto(await callbackOf(page, stage.site, 'alice'))
+    await sees(page, 'Take your work with you?')
   },
   'the account': async (page) => {
     await isSignedIn(page, stage.site, 'bob')
@@ -124,6 +142,12 @@ test('the whole story can be told with the keyboard alone', async (t) => {
   await press(page, /^Continue with/)
   await page.getByRole('banner').getByRole('link', { name: 'Bob Baker' }).waitFor()
 })
+
+async function isGuest(page: Page): Promise<void> {
+  const { origin } = stage.site
+  const answer = await page.request.post(`${origin}/guest`, { headers: { origin } })
+  assert.equal(answer.status(), 201)
+}
 
 /** Presses a link or button that shows the focus. */
 async function press(page: Page, name: RegExp): Promise<void> {
