@@ -24,7 +24,16 @@ import { handle } from './http/handler.ts'
 import { secure } from './http/headers.ts'
 import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
-import { days, followClock, hours, minutes, seconds, type Clock } from './lib/clock.ts'
+import {
+  days,
+  followClock,
+  hours,
+  isSkewed,
+  minutes,
+  seconds,
+  type Clock,
+  type FollowingClock,
+} from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
@@ -41,6 +50,8 @@ import { countOutcomes, createQuiet } from './sessions/authenticate.ts'
 import { cookieNames } from './sessions/cookies.ts'
 import type { GuestHooks, GuestRules } from './sessions/guests.ts'
 import { Node } from './sessions/node.ts'
+import { Slides } from './sessions/slides.ts'
+import type { Lifetimes } from './sessions/lifetimes.ts'
 import { errorPage } from './web/error.ts'
 
 /** What can be given to {@link createSallyport}; everything has a default. */
@@ -81,6 +92,7 @@ export interface Sallyport extends Mountable {
 }
 
 const clockEvery = seconds(10)
+const skewed = 'this machine’s clock and the database’s are more than 30 seconds apart'
 
 /**
  * Starts a Sallyport: opens the database, brings its schema up to date, and wires everything by hand.
@@ -137,9 +149,9 @@ async function wire(
   const node = new Node({ database: where, log })
   await node.start()
   const clock = given.clock ?? following!
-  const heartbeat = setInterval(() => {
-    following?.sync().catch((err) => log.warn({ err }, 'the database clock could not be read'))
-  }, clockEvery).unref()
+  const heartbeat = following && followOn(following, log)
+  const lifetimes = lifetimesOf(config)
+  const slides = new Slides({ db, memory: node.memory, lifetimes, log })
   const egress =
     given.egress ??
     createEgress({ allowLoopback: config.mode !== 'production', allow: config.egressAllow })
@@ -160,7 +172,8 @@ async function wire(
     provider,
     origin: config.url.origin,
     cookies: cookieNames(config.url),
-    lifetimes: { idle: minutes(config.idleMinutes), absolute: minutes(config.absoluteMinutes) },
+    lifetimes,
+    slides,
     retention: { sessions: days(config.keepSessionsDays), flows: days(config.keepFlowsDays) },
     guests: guestRules(config, given.guests),
     termsUrl: config.termsUrl,
@@ -180,7 +193,7 @@ async function wire(
     fetch: async (request, peer) => router.fetch(request, { peer }),
     quick: (request) => verifyFromMemory(services, request),
     owns: (pathname) => pathname !== '/' && router.router.match('GET', pathname)[0].length > 0,
-    authenticate: (request) => whoIs(services, request),
+    authenticate: (request, demands) => whoIs(services, request, demands),
     challenge: (request, who) => challenge(services, request, who),
     resolveUser: (id) => resolveUser(db, id),
     metrics: () => exposition(sources),
@@ -188,6 +201,7 @@ async function wire(
       clearInterval(heartbeat)
       stopStatsd?.()
       await stopJobs?.()
+      await slides.stop()
       await node.stop()
       if (!given.egress) await egress.close()
       await db.destroy()
@@ -223,13 +237,40 @@ function startJobs(services: Services, where: Connection): () => Promise<void> {
 function guestRules(config: Config, hooks: GuestHooks = {}): GuestRules {
   return {
     enabled: config.guests === 'on',
-    lifetimes: {
-      idle: minutes(config.guestIdleMinutes),
-      absolute: minutes(config.guestAbsoluteMinutes),
-    },
+    lifetimes: lifetimesOf(config).guest,
     quota: config.guestQuota,
     grace: days(config.guestGraceDays),
     hooks,
+  }
+}
+
+/** Reads the database's clock now and then, and at once when this machine may have been stopped. */
+function followOn(clock: FollowingClock, log: Log): NodeJS.Timeout {
+  const read = (how: 'sync' | 'check') =>
+    clock[how]().catch((err) => log.warn({ err }, 'the database clock could not be read'))
+  let beats = 0
+  return setInterval(async () => {
+    const due = beats++ % (clockEvery / seconds(1)) === 0
+    await read(due ? 'sync' : 'check')
+    if (due && isSkewed(clock.skew())) log.error({ skewMs: Math.round(clock.skew()) }, skewed)
+  }, seconds(1)).unref()
+}
+
+function lifetimesOf(config: Config): Lifetimes {
+  return {
+    idle: minutes(config.idleMinutes),
+    absolute: minutes(config.absoluteMinutes),
+    kept: {
+      idle: minutes(config.keptIdleMinutes),
+      absolute: minutes(config.keptAbsoluteMinutes),
+    },
+    guest: {
+      idle: minutes(config.guestIdleMinutes),
+      absolute: minutes(config.guestAbsoluteMinutes),
+    },
+    reauth: minutes(config.keptReauthMinutes),
+    recent: minutes(config.reauthMinutes),
+    atMost: config.sessionsPerPerson,
   }
 }
 

@@ -1,5 +1,5 @@
 export { createSallyport, type Options, type Sallyport } from './app.ts'
-export type { Asking, Challenged, Guest, Mountable, SignedIn, Who } from './http/who.ts'
+export type { Asking, Challenged, Demands, Guest, Mountable, SignedIn, Who } from './http/who.ts'
 export type { Queries } from './db/queries.ts'
 export { ConfigError, readConfig, type Config } from './lib/config.ts'
 export { AppError, errors, type ErrorCode } from './lib/errors.ts'

@@ -2,11 +2,12 @@ import { healthz, readyz, version } from './api/health.ts'
 import { me } from './api/me.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
-import { account, endOtherSessions, endSession } from './web/account.ts'
+import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
 import { answerClaim, claim } from './web/claim.ts'
 import { becomeGuest } from './web/guest.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
+import { interrupted } from './web/interrupted.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
@@ -33,9 +34,29 @@ export const routes: readonly Route[] = [
   { ...read, path: '/logout', access: 'public', endpoint: confirmLogout },
   { ...act, path: '/logout', access: 'public', endpoint: logout },
   { ...read, path: '/logout/done', access: 'public', endpoint: loggedOut },
+  { ...read, path: '/interrupted', access: 'user', endpoint: interrupted },
   { ...read, path: '/account', access: 'user', endpoint: account },
-  { ...act, path: '/account/sessions/end-others', access: 'user', endpoint: endOtherSessions },
-  { ...act, path: '/account/sessions/:session/end', access: 'user', endpoint: endSession },
+  {
+    ...act,
+    path: '/account/sessions/end-others',
+    access: 'recent',
+    doing: 'End all your other sessions',
+    endpoint: endOtherSessions,
+  },
+  {
+    ...act,
+    path: '/account/sessions/end-all',
+    access: 'recent',
+    doing: 'End all your sessions, this one too',
+    endpoint: endAllSessions,
+  },
+  {
+    ...act,
+    path: '/account/sessions/:session/end',
+    access: 'user',
+    doing: 'End one of your sessions',
+    endpoint: endSession,
+  },
   { ...read, path: '/me', access: 'guest', endpoint: me },
   { ...read, path: '/verify', access: 'public', endpoint: verify },
   { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },

@@ -30,10 +30,12 @@ export function createScriptedProvider(): ScriptedProvider {
     hold: undefined,
     refuseNext: (code, reason) => (refusal = new AppError(code, { reason: reason ?? code })),
     open: (_kind, _settings, { connectionId }) => ({
-      async begin({ handle, redirectUri, loginHint }) {
+      async begin({ handle, redirectUri, loginHint, prompt, maxAge }) {
         const redirect = new URL(scriptedAuthorize)
         redirect.searchParams.set('state', handle)
         redirect.searchParams.set('redirect_uri', redirectUri)
+        if (prompt) redirect.searchParams.set('prompt', prompt)
+        if (maxAge !== undefined) redirect.searchParams.set('max_age', String(maxAge))
         if (loginHint) redirect.searchParams.set('login_hint', loginHint)
         return { redirect, remember: { nonce: 'n' } }
       },

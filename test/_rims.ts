@@ -26,7 +26,8 @@ export type RimName = 'memory' | 'node' | 'express' | 'fastify' | 'hono'
 
 /**
  * Every rim; the HTTP tests run through each. Around Sallyport stands an application with two routes of its own:
- * `/app/open` (POST), which parses the form itself, and `/app/private`, which `requireUser` guards; both answer JSON.
+ * `/app/open` (POST), which parses the form itself, `/app/private`, which `requireUser` guards, and `/app/sensitive`,
+ * which needs a recent sign-in; all answer JSON.
  */
 export const rims: Readonly<Record<RimName, () => Promise<Rim>>> = {
   memory: async () => {
@@ -52,8 +53,9 @@ export function describeEveryRim(name: string, define: (rim: RimName) => void): 
 function nodeApp(sallyport: Sallyport): RequestListener {
   return toNodeListener(sallyport, async (request, response) => {
     const { pathname } = new URL(request.url!, 'http://localhost')
-    if (pathname === '/app/private') {
-      const who = await requireUser(sallyport, request, response)
+    if (pathname === '/app/private' || pathname === '/app/sensitive') {
+      const recent = pathname === '/app/sensitive'
+      const who = await requireUser(sallyport, request, response, { recent })
       if (who) response.end(JSON.stringify({ name: who.user.name }))
     } else if (pathname === '/app/open') {
       let body = ''
@@ -72,6 +74,13 @@ function expressApp(sallyport: Sallyport): RequestListener {
   inner.all('/private', forExpress.requireUser(sallyport), (request, response) => {
     response.json({ name: request.who?.user.name })
   })
+  inner.all(
+    '/sensitive',
+    forExpress.requireUser(sallyport, { recent: true }),
+    (request, response) => {
+      response.json({ name: request.who?.user.name })
+    },
+  )
   app.use('/app', inner)
   app.use((_request, response) => {
     response.status(404).send('the application has no such page')
@@ -95,6 +104,8 @@ async function fastifyApp(sallyport: Sallyport): Promise<RequestListener> {
   app.all('/app/private', { onRequest: forFastify.requireUser(sallyport) }, async ({ who }) => ({
     name: who?.user.name,
   }))
+  const sensitive = { onRequest: forFastify.requireUser(sallyport, { recent: true }) }
+  app.all('/app/sensitive', sensitive, async ({ who }) => ({ name: who?.user.name }))
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send('the application has no such page'),
   )
@@ -107,6 +118,9 @@ function honoApp(sallyport: Sallyport): RequestListener {
   app.use(forHono.pages(sallyport))
   app.post('/app/open', async (c) => c.json(await c.req.parseBody()))
   app.all('/app/private', forHono.requireUser(sallyport), (c) =>
+    c.json({ name: c.get('who').user.name }),
+  )
+  app.all('/app/sensitive', forHono.requireUser(sallyport, { recent: true }), (c) =>
     c.json({ name: c.get('who').user.name }),
   )
   app.notFound((c) => c.text('the application has no such page', 404))

@@ -34,6 +34,7 @@ const collections: Readonly<Record<string, readonly string[]>> = {
     '#live: LRU',
     '#dead: LRU',
   ],
+  'sessions/slides.ts': ['#waiting: ten thousand sessions that were used, at most'],
 }
 
 const files = await readSource()

@@ -18,6 +18,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     'type Asking',
     'type Challenged',
     'type Config',
+    'type Demands',
     'type ErrorCode',
     'type Guest',
     'type GuestHooks',
@@ -31,7 +32,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   './express': ['pages', 'requireUser', 'type Middleware'],
   './fastify': ['pages', 'requireUser', 'type Hook'],
   './hono': ['pages', 'requireUser'],
-  './node': ['requireUser', 'toNodeListener'],
+  './node': ['requireUser', 'toNodeListener', 'type Requirements'],
 }
 
 test('these sub-paths are what the package offers', () => {

@@ -70,7 +70,10 @@ async function signInAs(
     })
     return arrived
   }
-  const stored = await findSession(services.db, hashToken(session))
+  const stored = await findSession(services.db, hashToken(session), {
+    lifetimes: services.lifetimes,
+    now: services.clock.now(),
+  })
   await tell(exchange, 'devlogin.used', { person: person.id }, stored)
   const cookies = arrived.headers.getSetCookie()
   return exchange.caller === 'navigation' ? seeOther('/account', cookies) : created(person, cookies)

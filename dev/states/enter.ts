@@ -1,6 +1,8 @@
 import { seconds } from '../../src/lib/clock.ts'
 import { hashToken, randomToken } from '../../src/lib/secrets.ts'
-import { findSession } from '../../src/sessions/lookup.ts'
+import type { Services } from '../../src/http/exchange.ts'
+import { findSession, type StoredSession } from '../../src/sessions/lookup.ts'
+import { requireReauthentication } from '../../src/sessions/lock.ts'
 import { revoke } from '../../src/sessions/revoke.ts'
 import {
   comeBack,
@@ -40,7 +42,6 @@ const bound =
   'A sign-in is bound to the browser’s own cookie, so that whoever comes back from the provider has it.'
 
 const guests = 'Nothing makes guests yet.'
-const lapsed = 'Nothing asks for a newer sign-in yet.'
 
 /** Every row, in order; two of them twice, because an ordinary request and a return can both meet them. */
 export const states: readonly State[] = [
@@ -127,8 +128,16 @@ export const states: readonly State[] = [
     what: 'A browser that knows nothing.',
     enter: async () => ({ jar: emptyJar }),
   },
-  { row: 13, name: '13', what: 'A session that has to be confirmed.', enter: lapsed },
-  { row: 14, name: '14', what: 'The same in a browser without its own cookie.', enter: lapsed },
+  { row: 13, name: '13', what: 'A session that has to be confirmed.', enter: locked },
+  {
+    row: 14,
+    name: '14',
+    what: 'The same in a browser without its own cookie.',
+    async enter(running, caller) {
+      const { jar } = await locked(running, caller)
+      return { jar: { ...jar, browser: null } }
+    },
+  },
   {
     row: 15,
     name: '15',
@@ -182,11 +191,28 @@ async function leave(running: Running, caller: Caller, id: string, jar: Jar): Pr
   return leaveAndChoose(running, person, caller, { jar })
 }
 
+async function storedIn(
+  { db, lifetimes, clock }: Services,
+  { session }: Jar,
+): Promise<StoredSession | undefined> {
+  return findSession(db, hashToken(session!), { lifetimes, now: clock.now() })
+}
+
+/** A session that was told to sign in again. */
+async function locked(running: Running, caller: Caller): Promise<{ jar: Jar }> {
+  const jar = await signedIn(running, caller, 'alice')
+  const { services } = running.sallyport
+  const session = await storedIn(services, jar)
+  const { id, person } = session!
+  await requireReauthentication(services, person.id, { only: id, actor: {} }, services.clock.now())
+  return { jar }
+}
+
 /** A session whose account has been deleted without ending it, as a fault or a hand in the database would. */
 async function orphaned(running: Running, caller: Caller): Promise<{ jar: Jar }> {
   const jar = await signedIn(running, caller, 'erin')
   const { services } = running.sallyport
-  const session = await findSession(services.db, hashToken(jar.session!))
+  const session = await storedIn(services, jar)
   const { id } = session!.person
   await revoke(services, async (tx) => {
     const deleted_at = services.clock.now()

@@ -90,7 +90,8 @@ function verdictOf({ state, verdict }: Preview): Html {
 const standings: Readonly<Record<Verdict['standing'], string>> = {
   user: 'may act as a signed-in person',
   guest: 'may act as a guest',
-  lapsed: 'has to confirm who they are',
+  lapsed: 'may read, and has to confirm who they are before anything else',
+  locked: 'has to confirm who they are before anything else',
   nobody: 'may see what everybody may',
   unavailable: 'nobody can tell; nobody is signed out',
 }

@@ -33,11 +33,13 @@ export async function previewOf(running: Running, entered: Entered): Promise<Pre
 }
 
 async function stateOf(
-  { db, clock }: Services,
+  { db, clock, lifetimes }: Services,
   running: Running,
   { jar, person }: Entered,
 ): Promise<RichState> {
-  const session = jar.session === null ? undefined : await findSession(db, hashToken(jar.session))
+  const judging = { lifetimes, now: clock.now() }
+  const session =
+    jar.session === null ? undefined : await findSession(db, hashToken(jar.session), judging)
   const judged =
     jar.session === null ? 'absent' : session ? judgeSession(session, clock.now()) : 'unknown'
   const hint = jar.browser === null ? 'absent' : 'anonymous'

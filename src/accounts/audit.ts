@@ -14,6 +14,7 @@ export const auditActions = {
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
   'user.registered': 'An account was made.',
   'organization.created': 'An organization was made.',
+  'member.role_changed': 'A member got another role.',
   'connection.created': 'A connection to a provider was made.',
   'flow.started': 'A sign-in began.',
   'flow.denied': 'A sign-in could not be continued; the reason says why.',
@@ -26,7 +27,11 @@ export const auditActions = {
   'session.malformed_cookie': 'A session cookie that cannot be one was presented.',
   'session.id_in_wrong_channel': 'A session token was sent elsewhere than in the cookie.',
   'session.device_hint_lost': 'A session’s own browser cookie went missing.',
-  'session.reauth_required': 'An ageing session asked for something that needs a recent sign-in.',
+  'session.reauth_required':
+    'A session’s sign-in is too old, or was declared so; it changes nothing before a new one.',
+  'session.locked': 'A session was told to sign in again; nothing else is let through.',
+  'session.expired':
+    'A session that ran out was presented; the reason says which end it had reached.',
   'session.orphaned_revoked': 'Sessions of an account that is gone were ended.',
   'cookie.duplicate': 'Two session cookies came in one request; neither was used.',
   'device.hint_set': 'A browser cookie was set.',

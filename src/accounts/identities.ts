@@ -54,6 +54,16 @@ export async function findIdentity(
   }
 }
 
+/** What the provider last said of an identity. */
+export async function readClaims(db: Db, id: string): Promise<ProofData['claims']> {
+  const { claims } = await db
+    .selectFrom('identities')
+    .select('claims')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return claims as ProofData['claims']
+}
+
 /** Links an identity to an account, for good: the database refuses to move it. Answers the identity's id. */
 export async function linkIdentity(
   db: Db,

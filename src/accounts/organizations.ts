@@ -12,6 +12,15 @@ export interface Organization {
   readonly name: string
 }
 
+/** What an organization asks of sessions that prove something to it, in minutes; null: what the server allows. */
+export interface SessionLimits {
+  readonly idleMinutes: number | null
+  readonly absoluteMinutes: number | null
+  readonly keepSignedIn: boolean
+  /** After how long a kept session asks for a new sign-in before it changes anything. */
+  readonly reauthMinutes: number | null
+}
+
 const slugShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /**
@@ -63,6 +72,49 @@ export async function findOnlyOrganization(db: Db): Promise<Organization | undef
     .limit(2)
     .execute()
   return found.length === 1 ? found[0] : undefined
+}
+
+/** What an organization asks of sessions. */
+export async function readSessionLimits(db: Db, id: string): Promise<SessionLimits | undefined> {
+  return db
+    .selectFrom('organizations')
+    .select([
+      'idle_minutes as idleMinutes',
+      'absolute_minutes as absoluteMinutes',
+      'keep_signed_in as keepSignedIn',
+      'reauth_minutes as reauthMinutes',
+    ])
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+/** Sets what an organization asks of sessions. It may only lower what the server allows; a longer time has no effect. */
+export async function setSessionLimits(db: Db, id: string, limits: SessionLimits): Promise<void> {
+  await db
+    .updateTable('organizations')
+    .set({
+      idle_minutes: limits.idleMinutes,
+      absolute_minutes: limits.absoluteMinutes,
+      keep_signed_in: limits.keepSignedIn,
+      reauth_minutes: limits.reauthMinutes,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Gives a member another role. Answers whether there was such a member. */
+export async function setRole(
+  db: Db,
+  { organizationId, userId, role }: { organizationId: string; userId: string; role: Role },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('memberships')
+    .set({ role })
+    .where('organization_id', '=', organizationId)
+    .where('user_id', '=', userId)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }
 
 /** Makes somebody a member. Does nothing when they are one already; whoever was removed stays removed. */

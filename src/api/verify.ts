@@ -2,9 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { recordEvent } from '../accounts/audit.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Endpoint, Exchange, Services } from '../http/exchange.ts'
-import { loginUrl, requestIdOf } from '../http/handler.ts'
+import { isReading, loginUrl, requestIdOf } from '../http/handler.ts'
 import { headersOfEveryAnswer } from '../http/headers.ts'
 import { clientOf } from '../http/proxy.ts'
+import { demandReauthentication } from '../sessions/lock.ts'
 import { admit } from '../sessions/access.ts'
 import { recallAsker } from '../sessions/authenticate.ts'
 import type { StoredSession } from '../sessions/lookup.ts'
@@ -41,13 +42,18 @@ export const verify: Endpoint = async (exchange) => {
   const { asker, services, url, caller } = exchange
   const original = await describedRequest(exchange)
   const access = url.searchParams.get('access') === 'guest' ? 'guest' : 'user'
-  const refused = admit(asker.verdict, asker.state, access)
+  const reading = original !== undefined && isReading(original.method)
+  const refused = admit(asker.verdict, asker.state, access, { reading })
   if (!refused && asker.session)
     return new Response(null, { status: 204, headers: headersFor(asker.session) })
 
+  const again = refused === 'reauth_required'
+  if (again) await demandReauthentication(services, asker, services.clock.now())
   const error = denial(refused ?? 'login_required')
   if (error.status !== 401 || caller !== 'navigation' || original?.method !== 'GET') throw error
-  error.headers['location'] = loginUrl(services.origin, new URL(original.uri, services.origin))
+  error.headers['location'] = loginUrl(services.origin, new URL(original.uri, services.origin), {
+    again,
+  })
   if (url.searchParams.get('deny') === 'status') throw error
   return new Response(null, { status: 303, headers: error.headers })
 }

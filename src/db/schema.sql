@@ -74,14 +74,18 @@ create table flows (
   outcome jsonb,
   foreign_attempts integer not null default 0,
   created_at timestamp with time zone not null,
+  user_id uuid,
   constraint flows_handle_hash_key UNIQUE (handle_hash),
   constraint flows_pkey PRIMARY KEY (id),
   constraint flows_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint flows_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint flows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint flows_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'mail'::text, 'passkey'::text, 'interrupted'::text]))),
   constraint flows_login_is_bound CHECK (((kind <> 'login'::text) OR ((organization_id IS NOT NULL) AND (connection_id IS NOT NULL) AND (config_version IS NOT NULL))))
 );
 CREATE INDEX flows_absolute_ends_at ON flows USING btree (absolute_ends_at);
+CREATE INDEX flows_connection ON flows USING btree (connection_id) WHERE (consumed_at IS NULL);
+CREATE INDEX flows_user ON flows USING btree (user_id) WHERE (consumed_at IS NULL);
 
 create table identities (
   id uuid not null,
@@ -144,8 +148,15 @@ create table organizations (
   default_role text not null default 'member'::text,
   deleted_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  idle_minutes integer,
+  absolute_minutes integer,
+  keep_signed_in boolean not null default true,
+  reauth_minutes integer,
   constraint organizations_slug_key UNIQUE (slug),
   constraint organizations_pkey PRIMARY KEY (id),
+  constraint organizations_absolute_minutes_check CHECK (((absolute_minutes >= 10) AND (absolute_minutes <= 129600))),
+  constraint organizations_idle_minutes_check CHECK (((idle_minutes >= 5) AND (idle_minutes <= 43200))),
+  constraint organizations_reauth_minutes_check CHECK (((reauth_minutes >= 1) AND (reauth_minutes <= 43200))),
   constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
 
@@ -193,6 +204,8 @@ create table session_proofs (
   amr text[],
   provider_session text,
   not_on_or_after timestamp with time zone,
+  proved_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
   constraint session_proofs_pkey PRIMARY KEY (session_id, organization_id),
   constraint session_proofs_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint session_proofs_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE,
@@ -221,12 +234,16 @@ create table sessions (
   created_at timestamp with time zone not null,
   personal_method text,
   offered_guest_id uuid,
+  kept boolean not null default false,
+  locked_at timestamp with time zone,
+  challenged_at timestamp with time zone,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_offered_guest_id_fkey FOREIGN KEY (offered_guest_id) REFERENCES users(id) ON DELETE SET NULL,
   constraint sessions_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES sessions(id) ON DELETE SET NULL,
   constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint sessions_challenged_when_locked CHECK (((challenged_at IS NULL) OR (locked_at IS NOT NULL))),
   constraint sessions_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
   constraint sessions_check1 CHECK ((idle_ends_at <= absolute_ends_at)),
   constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text]))),

@@ -65,6 +65,7 @@ export interface Flows {
   outcome: Json | null
   foreign_attempts: Generated<number>
   created_at: Date
+  user_id: string | null
 }
 
 export interface Identities {
@@ -108,6 +109,10 @@ export interface Organizations {
   default_role: Generated<string>
   deleted_at: Date | null
   created_at: Date
+  idle_minutes: number | null
+  absolute_minutes: number | null
+  keep_signed_in: Generated<boolean>
+  reauth_minutes: number | null
 }
 
 export interface RateLimits {
@@ -144,6 +149,8 @@ export interface SessionProofs {
   amr: string[] | null
   provider_session: string | null
   not_on_or_after: Date | null
+  proved_at: Date
+  last_seen_at: Date
 }
 
 export interface Sessions {
@@ -165,6 +172,9 @@ export interface Sessions {
   created_at: Date
   personal_method: string | null
   offered_guest_id: string | null
+  kept: Generated<boolean>
+  locked_at: Date | null
+  challenged_at: Date | null
 }
 
 export interface UserEmails {

@@ -9,7 +9,8 @@ import { decide, type Verdict } from '../sessions/decide.ts'
 import type { BrowserHint } from '../sessions/lookup.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
-import { openSession, type Grounds, type Lifetimes, type Opened } from '../sessions/sessions.ts'
+import type { Lifetimes } from '../sessions/lifetimes.ts'
+import { openSession, type Grounds, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
 import { hintAtArrival, type Registration } from './registration.ts'
@@ -83,6 +84,8 @@ export interface Arrival {
   readonly agreedToSwitch: boolean
   /** @default none: there was no form */
   readonly registration?: Registration | undefined
+  /** Whether the person asks to be kept signed in. @default as in the session it replaces */
+  readonly keep?: boolean | undefined
 }
 
 /** Somebody let in: their new session, and where they go. */
@@ -112,7 +115,7 @@ export async function admitArrival(
 /** Flow consumed, account found or made, session opened, audit written; or none of it. */
 function commit(
   services: AdmissionServices,
-  { flowId, way, visitor, returnTo: wanted, agreedToSwitch, registration }: Arrival,
+  { flowId, way, visitor, returnTo: wanted, agreedToSwitch, registration, keep }: Arrival,
 ): Promise<{ admitted: Admitted; position: number }> {
   const { asker, requestId } = visitor
   const now = services.clock.now()
@@ -138,6 +141,7 @@ function commit(
         ? { id: asker.session.id, userId: asker.session.person.id, late: asker.late }
         : undefined,
       declinesGuest,
+      keep,
       device: visitor.device,
       address: visitor.address,
       requestId,

@@ -1,7 +1,7 @@
 import { recordEvent } from '../accounts/audit.ts'
 import type { Connection } from '../accounts/connections.ts'
-import { findIdentity } from '../accounts/identities.ts'
-import { later, minutes } from '../lib/clock.ts'
+import { findIdentity, readClaims } from '../accounts/identities.ts'
+import { later, minutes, seconds } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
@@ -43,6 +43,10 @@ export interface LoginServices extends FlowServices, AdmissionServices {
 export interface LoginData {
   readonly returnTo: string
   readonly loginHint?: string | undefined
+  /** Whether the person asks to be kept signed in. @default as in the session it replaces */
+  readonly keep?: boolean | undefined
+  /** When somebody signed in was asked to confirm that it is them; they have to authenticate after that. ISO 8601 */
+  readonly reauthSince?: string | undefined
   /** What the provider wants back when the browser returns. */
   readonly remembered?: Remembered
   readonly proof?: ProofData
@@ -96,7 +100,7 @@ type LoginStep = Step<LoginData, LoginTurn, LoginAnswer>
 
 const leave: LoginStep = {
   name: 'leave',
-  version: 1,
+  version: 2,
   done: ({ remembered }) => remembered !== undefined,
   async run(data, { services, connection, handle }) {
     const provider = await services.provider(connection.id)
@@ -105,6 +109,7 @@ const leave: LoginStep = {
       redirectUri,
       handle,
       ...(data.loginHint && { loginHint: data.loginHint }),
+      ...(data.reauthSince && { prompt: 'login', maxAge: 0 }),
     })
     return { data: { ...data, remembered: remember }, answer: { kind: 'leave', to: redirect } }
   },
@@ -112,14 +117,24 @@ const leave: LoginStep = {
 
 const comeBack: LoginStep = {
   name: 'come-back',
-  version: 1,
+  version: 2,
   once: true,
   done: ({ proof }) => proof !== undefined,
   async run(data, { services, connection, back }) {
     const provider = await services.provider(connection.id)
     const { ...proof } = await provider.complete(back!, data.remembered!)
+    if (data.reauthSince) assertFresh(proof, data.reauthSince)
     return { data: { ...data, proof } }
   },
+}
+
+/** How far a provider's clock may be behind ours, in milliseconds. */
+const skew = seconds(60)
+
+/** A provider that lets somebody through on an earlier sign-in, or does not say when they signed in, confirms nothing. */
+function assertFresh({ authenticatedAt }: ProofData, since: string): void {
+  const fresh = authenticatedAt && Date.parse(authenticatedAt) >= Date.parse(since) - skew
+  if (!fresh) throw new AppError('sso_failed', { reason: 'assurance_insufficient' })
 }
 
 const agreeToSwitch: LoginStep = {
@@ -211,7 +226,7 @@ async function firstAsked(
 export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
   steps: [leave, comeBack, agreeToSwitch, register],
   async finish(flow, turn) {
-    const { returnTo, switching, registration } = flow.data
+    const { returnTo, switching, registration, keep } = flow.data
     const proof = unsealProof(flow.data.proof!)
     const arrival = {
       flowId: flow.id,
@@ -220,15 +235,25 @@ export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
       returnTo,
       agreedToSwitch: switching === 'yes',
       registration: registration === 'none' ? undefined : registration,
+      keep,
     }
     return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
   },
 }
 
+/** What a person chooses when they begin. */
+export interface Beginning {
+  readonly returnTo: string | null
+  readonly loginHint?: string | undefined
+  readonly keep?: boolean | undefined
+  /** Whether somebody signed in is to confirm that it is them. @default false */
+  readonly reauth?: boolean
+}
+
 /** Begins a sign-in through a connection and says where to send the browser. */
 export async function startLogin(
   turn: Omit<LoginTurn, 'handle'>,
-  { returnTo, loginHint }: { returnTo: string | null; loginHint?: string | undefined },
+  { returnTo, loginHint, keep, reauth = false }: Beginning,
 ): Promise<LoginAnswer | Ended> {
   const { services, connection, browser, requestId } = turn
   assertUsable(connection)
@@ -238,11 +263,24 @@ export async function startLogin(
     connectionId: connection.id,
     configVersion: connection.configVersion,
   }
-  const data: LoginData = { returnTo: safeReturnTo(returnTo, services.origin), loginHint }
+  const mine = reauth ? await identityAt(turn) : undefined
+  const data: LoginData = {
+    returnTo: safeReturnTo(returnTo, services.origin),
+    loginHint: mine?.email ?? loginHint,
+    keep,
+    reauthSince: mine && now.toISOString(),
+  }
   const signature = signatureOf('login', loginFlow.steps, bound)
   const { handle, flow } = await startFlow(
     services,
-    { kind: 'login', bound, signature, browserHash: hashToken(browser), data },
+    {
+      kind: 'login',
+      bound,
+      signature,
+      browserHash: hashToken(browser),
+      userId: turn.asker.session?.person.id,
+      data,
+    },
     now,
   )
   await recordEvent(
@@ -251,6 +289,18 @@ export async function startLogin(
     now,
   )
   return dispatch(services, loginFlow, flow, { ...turn, handle })
+}
+
+/** Who the person of this session is at the connection's provider, where the session was proven through it. */
+async function identityAt({
+  services,
+  asker,
+  connection,
+}: Omit<LoginTurn, 'handle'>): Promise<{ email: string | undefined } | undefined> {
+  const proof = asker.session?.organizations.find((one) => one.connectionId === connection.id)
+  if (!proof) return undefined
+  const { email } = await readClaims(services.db, proof.identityId)
+  return { email }
 }
 
 /** Finds the sign-in a browser came back to, and checks that it is this browser's and this connection's. */

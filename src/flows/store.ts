@@ -2,6 +2,7 @@ import type { Db } from '../db/open.ts'
 import { later, minutes } from '../lib/clock.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
+import type { Span } from '../sessions/lifetimes.ts'
 import type { Sealer } from '../lib/seal.ts'
 import { hashToken, isToken, randomToken, sameBytes } from '../lib/secrets.ts'
 
@@ -15,6 +16,8 @@ const foreignAttemptsAllowed = 5
 /** How a flow ended. Asking again gives the same answer. */
 export type FlowOutcome =
   | { readonly kind: 'signed-in'; readonly sessionId: string; readonly returnTo: string }
+  /** An interrupted form, shown to its person. */
+  | { readonly kind: 'shown' }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /**
@@ -59,8 +62,11 @@ export async function startFlow<Data>(
   { db, sealer }: FlowServices,
   started: Pick<StoredFlow<Data>, 'kind' | 'bound' | 'signature' | 'data'> & {
     readonly browserHash: Buffer
+    /** Whose session it begins in. @default nobody's */
+    readonly userId?: string | undefined
   },
   now: Date,
+  { idle, absolute }: Span = { idle: flowIdle, absolute: flowAbsolute },
 ): Promise<{ handle: string; flow: StoredFlow<Data> }> {
   const id = newId()
   const handle = randomToken()
@@ -76,12 +82,13 @@ export async function startFlow<Data>(
       config_version: started.bound?.configVersion ?? null,
       signature: started.signature,
       data: sealer.seal(started.data, place(id)),
-      idle_ends_at: later(now, flowIdle),
-      absolute_ends_at: later(now, flowAbsolute),
+      user_id: started.userId ?? null,
+      idle_ends_at: later(now, idle),
+      absolute_ends_at: later(now, absolute),
       created_at: now,
     })
     .execute()
-  const { browserHash: _, ...rest } = started
+  const { browserHash: _, userId: __, ...rest } = started
   return { handle, flow: { ...rest, id, version: 1, claimed: false } }
 }
 
@@ -91,6 +98,8 @@ export interface Binding {
   readonly kind: FlowName
   /** @default none: the flow has no connection */
   readonly connectionId?: string
+  /** Whose session it began in. @default whoever's */
+  readonly userId?: string
   readonly signature: (bound: Bound | null) => string
 }
 
@@ -114,6 +123,8 @@ export async function loadFlow<Data>(
   if (row.kind !== binding.kind) return { state: 'mismatch', reason: 'kind_mismatch' }
   if (row.connection_id !== (binding.connectionId ?? null))
     return { state: 'mismatch', reason: 'org_mismatch' }
+  if (binding.userId !== undefined && row.user_id !== binding.userId)
+    return { state: 'mismatch', reason: 'user_mismatch' }
   if (!binding.browser) return { state: 'mismatch', reason: 'browser_cookie_missing' }
   if (!sameBytes(row.browser_hash, hashToken(binding.browser))) {
     await countForeignAttempt(db, row.id)

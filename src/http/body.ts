@@ -8,7 +8,9 @@ export const formLimit: number = 16 * 1024
  * @throws AppError `unsupported_media_type` for any other type or a compressed body, `payload_too_large`, and
  * `invalid_request` for broken UTF-8 or a field that comes twice
  */
-export async function readForm(request: Request): Promise<Record<string, string>> {
+export async function readForm(
+  request: Pick<Request, 'headers' | 'body'>,
+): Promise<Record<string, string>> {
   if (sendsNothing(request.headers)) return Object.create(null)
   assertType(request.headers, 'application/x-www-form-urlencoded')
   const fields = new URLSearchParams(await readText(request, formLimit))
@@ -36,7 +38,10 @@ function assertType(headers: Headers, wanted: string): void {
     throw new AppError('unsupported_media_type', { reason: 'content_encoding' })
 }
 
-async function readText(request: Request, limit: number): Promise<string> {
+async function readText(
+  request: Pick<Request, 'headers' | 'body'>,
+  limit: number,
+): Promise<string> {
   const tooLarge = new AppError('payload_too_large', {
     reason: 'body_limit',
     headers: { connection: 'close' },

@@ -67,6 +67,8 @@ export interface Route {
   /** `same-origin`: only from our own pages. Every route that changes something has it. */
   readonly csrf: 'none' | 'same-origin'
   readonly body: 'none' | 'form'
+  /** What its form does, in the words of its button: for whoever has to sign in once more before it is done. */
+  readonly doing?: string
   /** Whether the browser's hint is read, because the answer's wording uses it. */
   readonly hint?: boolean
   readonly endpoint: Endpoint

@@ -8,6 +8,9 @@ import { authenticate, type Asker } from '../sessions/authenticate.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { rotateMerged } from '../sessions/merged.ts'
 import { admit } from '../sessions/access.ts'
+import { keepForm, type InterruptedForm } from '../flows/interrupted.ts'
+import { isRecent } from '../sessions/lifetimes.ts'
+import { demandReauthentication } from '../sessions/lock.ts'
 import { readForm } from './body.ts'
 import { callerOf } from './caller.ts'
 import { fromOwnPages, siteOf } from './csrf.ts'
@@ -70,9 +73,9 @@ export async function handle(
       asker,
     }
     await noteWrongChannel(exchange)
-    const refused = admit(asker.verdict, asker.state, route.access)
+    const refused = refusalOf(route, exchange)
     watch.lap('decide')
-    response = refused ? refuse(refused, exchange) : await route.endpoint(exchange)
+    response = await (refused ? refuse(refused, route, exchange) : run(route, exchange))
     response = await rotate(response, exchange)
     watch.lap('handler')
   } catch (thrown) {
@@ -127,22 +130,101 @@ export function publicUrl(asked: string, origin: string): URL {
   return url
 }
 
-/** Not let in: people are led to the sign-in page and back, programs are told. */
-function refuse(code: ErrorCode, { services, url, caller, request }: Exchange): Response {
+/** With which error whoever is asking is kept from a route; null: they are let in. */
+function refusalOf({ access }: Route, exchange: Exchange): ErrorCode | null {
+  const { asker, request } = exchange
+  const recent = access === 'recent' && isRecentlyProven(exchange)
+  return admit(asker.verdict, asker.state, access, { reading: isReading(request.method), recent })
+}
+
+async function run(route: Route, exchange: Exchange): Promise<Response> {
+  try {
+    return await route.endpoint(exchange)
+  } catch (thrown) {
+    if (!(thrown instanceof AppError) || thrown.code !== 'reauth_required') throw thrown
+    return refuse(thrown.code, route, exchange)
+  }
+}
+
+/** Whether a method promises to change nothing (RFC 9110 §9.2.1). */
+export function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** Whether whoever is asking authenticated within the re-authentication window. */
+export function isRecentlyProven({
+  services,
+  asker,
+}: Pick<Exchange, 'services' | 'asker'>): boolean {
+  const { session } = asker
+  return (
+    session !== null && isRecent(session.authenticatedAt, services.lifetimes, services.clock.now())
+  )
+}
+
+/**
+ * For an endpoint that needs a recent sign-in in some cases only.
+ * @throws AppError `reauth_required`
+ */
+export function assertRecent(exchange: Exchange): void {
+  if (!isRecentlyProven(exchange)) throw new AppError('reauth_required')
+}
+
+/** Not let in: people are led to the sign-in page and back, programs are told. What they were about to send is kept. */
+async function refuse(code: ErrorCode, route: Route, exchange: Exchange): Promise<Response> {
+  const { services, url, caller, request, asker, form } = exchange
+  const again = code === 'reauth_required'
+  if (again) await demandReauthentication(services, asker, services.clock.now())
   const signInHelps = new AppError(code).status === 401
-  if (signInHelps && caller === 'navigation' && request.method === 'GET')
-    return new Response(null, {
-      status: 303,
-      headers: { location: loginUrl(services.origin, url) },
-    })
+  if (signInHelps && caller === 'navigation') {
+    if (isReading(request.method)) return leadTo(loginUrl(services.origin, url, { again }))
+    if (again && route.csrf === 'same-origin')
+      return interrupt(services, asker, { action: pathOf(url), fields: form, doing: route.doing })
+  }
   throw new AppError(code, {
-    members: signInHelps ? { login_url: loginUrl(services.origin, url) } : {},
+    members: signInHelps ? { login_url: loginUrl(services.origin, url, { again }) } : {},
   })
 }
 
-/** The sign-in page, with the way back. */
-export function loginUrl(origin: string, back: URL): string {
-  return `${origin}/login?return_to=${encodeURIComponent(`${back.pathname}${back.search}`)}`
+/** Keeps a form for after the sign-in that it needs, and leads there. */
+export async function interrupt(
+  services: Services,
+  asker: Asker,
+  form: InterruptedForm,
+): Promise<Response> {
+  const browser = asker.browser ?? randomToken(16)
+  const userId = asker.session!.person.id
+  const handle = await keepForm(services, form, { browser, userId }, services.clock.now())
+  const back = new URL(`/interrupted?form=${handle}`, services.origin)
+  const response = leadTo(loginUrl(services.origin, back, { again: true }))
+  if (!asker.browser)
+    response.headers.append(
+      'set-cookie',
+      setCookie(services.cookies, 'browser', browser, browserMaxAge),
+    )
+  return response
+}
+
+function leadTo(location: string): Response {
+  return new Response(null, { status: 303, headers: { location } })
+}
+
+function pathOf({ pathname, search }: URL): string {
+  return `${pathname}${search}`
+}
+
+/**
+ * The sign-in page, with the way back.
+ * @param to `again`: somebody signed in is to confirm that it is them; `organization`: by slug, the page of that one
+ */
+export function loginUrl(
+  origin: string,
+  back: URL,
+  { again = false, organization }: { again?: boolean; organization?: string | undefined } = {},
+): string {
+  const page = organization === undefined ? '/login' : `/login/${encodeURIComponent(organization)}`
+  const query = `${again ? 'reauth=1&' : ''}return_to=${encodeURIComponent(pathOf(back))}`
+  return `${origin}${page}?${query}`
 }
 
 async function answerError(
@@ -247,7 +329,9 @@ async function rotate(response: Response, exchange: Exchange): Promise<Response>
   if (asker.verdict.session !== 'rotate' || !asker.session || set) return response
   const token = await rotateMerged(services, asker.session, requestId, clock.now())
   const rotated = new Response(response.body, response)
-  if (token) rotated.headers.append('set-cookie', setCookie(cookies, 'session', token))
+  const { kept, absoluteEndsAt } = asker.session
+  const maxAge = kept ? (absoluteEndsAt.getTime() - clock.now().getTime()) / 1000 : undefined
+  if (token) rotated.headers.append('set-cookie', setCookie(cookies, 'session', token, maxAge))
   return rotated
 }
 

@@ -3,15 +3,28 @@ import { authenticate, recallAsker, type Asker } from '../sessions/authenticate.
 import { admit } from '../sessions/access.ts'
 import type { Outcome } from '../sessions/decide.ts'
 import type { Membership, Person } from '../sessions/lookup.ts'
+import { demandReauthentication } from '../sessions/lock.ts'
+import { formLimit, readForm } from './body.ts'
 import { callerOf } from './caller.ts'
+import { fromOwnPages } from './csrf.ts'
 import type { Services } from './exchange.ts'
-import { loginUrl, publicUrl, requestIdOf, retryAfter } from './handler.ts'
+import {
+  interrupt,
+  isReading,
+  isRecentlyProven,
+  loginUrl,
+  publicUrl,
+  requestIdOf,
+  retryAfter,
+} from './handler.ts'
 import { secure } from './headers.ts'
 import { problem } from './problem.ts'
 import type { QuickAnswer } from './server.ts'
 
 /** Anything that carries request headers: a `Request`, a Node `IncomingMessage`, an Express or Fastify request. */
 export interface Asking {
+  /** Where it says GET or HEAD, an ageing session that may only read is enough. @default it may change something */
+  readonly method?: string | undefined
   readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
@@ -49,10 +62,27 @@ export type Who =
       /** Why not. `temporarily_unavailable`: nobody knows; do not treat the person as signed out. */
       readonly code: ErrorCode
       readonly outcome: Outcome
+      /** The organization that was asked for, and that this session proves nothing to. */
+      readonly organization?: string
     }
 
+/** What an application asks of whoever is asking. */
+export interface Demands {
+  /** That they authenticated within the re-authentication window: for what is sensitive. @default false */
+  readonly recent?: boolean
+  /** That the session holds a proof for the organization with that slug. @default any organization will do */
+  readonly organization?: string
+  /** Whether the request only reads. @default whether its method is GET or HEAD */
+  readonly reading?: boolean
+}
+
 /** A request as far as a challenge looks at it. */
-export type Challenged = Pick<Request, 'url' | 'method' | 'headers'>
+export type Challenged = Pick<Request, 'url' | 'method' | 'headers'> & {
+  /** Read where a form has to be kept for after the sign-in, so only as long as nobody else has read it. */
+  readonly body?: Request['body']
+  /** The form, where somebody else has read the body already. */
+  readonly form?: Readonly<Record<string, string>> | undefined
+}
 
 /** The part of a Sallyport that an application is mounted around. */
 export interface Mountable {
@@ -63,24 +93,33 @@ export interface Mountable {
   /** Whether a path is Sallyport's to answer. `/` is the application's. */
   owns(pathname: string): boolean
   /** Decides who is asking, from the session cookie. Never throws for a database that is away. */
-  authenticate(request: Asking): Promise<Who>
-  /** The answer for somebody who is not let in: people go to the sign-in page and come back, programs get a problem document. */
-  challenge(request: Challenged, who: Who): Response
+  authenticate(request: Asking, demands?: Demands): Promise<Who>
+  /**
+   * The answer for somebody who is not let in: people go to the sign-in page and come back, programs get a problem
+   * document. A form of at most 16 KiB that needs a recent sign-in is kept meanwhile.
+   */
+  challenge(request: Challenged, who: Who): Promise<Response>
 }
 
 /** {@link Mountable.authenticate}. */
-export function whoIs(services: Services, { headers }: Asking): Promise<Who> {
-  const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']
-  const header = typeof cookie === 'string' ? cookie : null
+export function whoIs(services: Services, request: Asking, demands: Demands = none): Promise<Who> {
+  const header = cookieOf(request)
   const remembered = recallAsker(services, header)
   return remembered
-    ? Promise.resolve(toWho(remembered))
-    : authenticate(services, header).then(toWho)
+    ? Promise.resolve(toWho(services, remembered, request, demands))
+    : authenticate(services, header).then((asker) => toWho(services, asker, request, demands))
 }
 
-function toWho({ state, verdict, session }: Asker): Who {
+function toWho(services: Services, asker: Asker, { method }: Asking, demands: Demands): Who {
+  const { state, verdict, session } = asker
   const { outcome } = verdict
-  const code = admit(verdict, state, 'user')
+  const code =
+    demands === none && verdict.standing === 'user'
+      ? null
+      : admit(verdict, state, demands.recent ? 'recent' : 'user', {
+          recent: demands.recent === true && isRecentlyProven({ services, asker }),
+          reading: demands.reading ?? isReading(method ?? ''),
+        })
   const nobody = { signedIn: false, user: null, guest: null } as const
   if (!session) return { ...nobody, code: code ?? 'login_required', outcome }
   const { id, person, organizations, authenticatedAt } = session
@@ -89,20 +128,70 @@ function toWho({ state, verdict, session }: Asker): Who {
     return { ...nobody, guest, code: 'login_required', session: { id }, outcome }
   }
   if (code) return { ...nobody, code, outcome }
+  const { organization } = demands
+  if (organization !== undefined && !organizations.some(({ slug }) => slug === organization))
+    return { ...nobody, code: 'login_required', outcome, organization }
   const handle = { id, authenticatedAt }
   return { signedIn: true, user: person, guest: null, organizations, session: handle, outcome }
 }
 
+const none: Demands = {}
+
+function cookieOf({ headers }: Pick<Asking, 'headers'>): string | null {
+  const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']
+  return typeof cookie === 'string' ? cookie : null
+}
+
 /** {@link Mountable.challenge}. */
-export function challenge(services: Services, request: Challenged, who: Who): Response {
-  const back = loginUrl(services.origin, publicUrl(request.url, services.origin))
+export async function challenge(
+  services: Services,
+  request: Challenged,
+  who: Who,
+): Promise<Response> {
+  const requestId = requestIdOf(request.headers.get('x-request-id'))
+  const response = await answerTo(services, request, { who, requestId })
+  return secure(response, { https: services.cookies.secure, requestId })
+}
+
+async function answerTo(
+  services: Services,
+  request: Challenged,
+  { who, requestId }: { who: Who; requestId: string },
+): Promise<Response> {
   const error = new AppError(who.signedIn ? 'forbidden' : who.code)
   if (error.status === 503) error.headers['retry-after'] = retryAfter
-  const requestId = requestIdOf(request.headers.get('x-request-id'))
-  const lead =
-    error.status === 401 && request.method === 'GET' && callerOf(request) === 'navigation'
-  const response = lead
-    ? new Response(null, { status: 303, headers: { location: back } })
-    : problem(error, requestId, back)
-  return secure(response, { https: services.cookies.secure, requestId })
+  const url = publicUrl(request.url, services.origin)
+  const again = error.code === 'reauth_required'
+  const organization = 'organization' in who ? who.organization : undefined
+  const back = loginUrl(services.origin, url, { again, organization })
+  const asker = again ? await authenticate(services, cookieOf(request)) : undefined
+  if (asker) await demandReauthentication(services, asker, services.clock.now())
+  const person = error.status === 401 && callerOf(request) === 'navigation'
+  if (person && request.method === 'GET')
+    return new Response(null, { status: 303, headers: { location: back } })
+  if (!person || !asker?.session) return problem(error, requestId, back)
+  const fields = await formOf(services, request)
+  return fields
+    ? interrupt(services, asker, { action: `${url.pathname}${url.search}`, fields })
+    : services.errorPage(error, { requestId, url, services })
+}
+
+/** The form of a request from a page of this very origin; undefined where it is none, or too large to keep. */
+async function formOf(
+  { origin }: Services,
+  { method, headers, body, form }: Challenged,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  if (method !== 'POST' || !fromOwnPages(headers, origin)) return undefined
+  if (form) return isSmall(form) ? form : undefined
+  if (!body) return undefined
+  try {
+    return await readForm({ headers, body })
+  } catch (thrown) {
+    if (thrown instanceof AppError) return undefined
+    throw thrown
+  }
+}
+
+function isSmall(form: Readonly<Record<string, string>>): boolean {
+  return new URLSearchParams(form).toString().length <= formLimit
 }

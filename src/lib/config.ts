@@ -101,17 +101,35 @@ export const settings = {
     'on or off: whether invented people are signed in at the press of a button. npm start in the source sets it; in production nothing starts with it, and the published package holds nothing that reads it.',
     oneOf('off', 'on'),
   ),
-  keepSessionsDays: setting(
-    'SALLYPORT_KEEP_SESSIONS_DAYS',
-    '7',
-    'An ended session is kept this long, so that whoever presents it is told why it ended. The audit is kept for ever.',
-    whole(1, 400),
+  keptIdleMinutes: setting(
+    'SALLYPORT_KEPT_IDLE_MINUTES',
+    '43200',
+    'The session of somebody who asked to be kept signed in ends after this long without a request.',
+    whole(5, 43_200),
   ),
-  keepFlowsDays: setting(
-    'SALLYPORT_KEEP_FLOWS_DAYS',
-    '1',
-    'A sign-in that has ended is kept this long, so that going back in the browser shows how it ended.',
-    whole(1, 90),
+  keptAbsoluteMinutes: setting(
+    'SALLYPORT_KEPT_ABSOLUTE_MINUTES',
+    '43200',
+    'It ends this long after the sign-in, whatever happens.',
+    whole(10, 129_600),
+  ),
+  keptReauthMinutes: setting(
+    'SALLYPORT_KEPT_REAUTH_MINUTES',
+    '720',
+    'It changes nothing when the last sign-in was longer ago than this; reading goes on.',
+    whole(1, 43_200),
+  ),
+  reauthMinutes: setting(
+    'SALLYPORT_REAUTH_MINUTES',
+    '10',
+    'What needs a recent sign-in, such as ending other sessions, takes one that was at most this long ago.',
+    whole(1, 60),
+  ),
+  sessionsPerPerson: setting(
+    'SALLYPORT_SESSIONS_PER_PERSON',
+    '10',
+    'How many sessions a person may have; one more ends the least recently used.',
+    whole(1, 100),
   ),
   guests: setting(
     'SALLYPORT_GUESTS',
@@ -166,6 +184,18 @@ export const settings = {
     null,
     'Where the metrics are sent every ten seconds over UDP, such as udp://127.0.0.1:8125. Without it nowhere.',
     udpUrl,
+  ),
+  keepSessionsDays: setting(
+    'SALLYPORT_KEEP_SESSIONS_DAYS',
+    '7',
+    'An ended session is kept this long, so that whoever presents it is told why it ended. The audit is kept for ever.',
+    whole(1, 400),
+  ),
+  keepFlowsDays: setting(
+    'SALLYPORT_KEEP_FLOWS_DAYS',
+    '1',
+    'A sign-in that has ended is kept this long, so that going back in the browser shows how it ended.',
+    whole(1, 90),
   ),
   logLevel: setting(
     'LOG_LEVEL',
@@ -272,6 +302,11 @@ const rules: readonly Rule[] = [
     about: ['guestIdleMinutes', 'guestAbsoluteMinutes'],
     problem: 'SALLYPORT_GUEST_IDLE_MINUTES is longer than SALLYPORT_GUEST_ABSOLUTE_MINUTES.',
     broken: (c) => c.guestIdleMinutes! > c.guestAbsoluteMinutes!,
+  },
+  {
+    about: ['keptIdleMinutes', 'keptAbsoluteMinutes'],
+    problem: 'SALLYPORT_KEPT_IDLE_MINUTES is longer than SALLYPORT_KEPT_ABSOLUTE_MINUTES.',
+    broken: (c) => c.keptIdleMinutes! > c.keptAbsoluteMinutes!,
   },
 ]
 

@@ -127,6 +127,12 @@ const checks: readonly { reason: string; holds: (facts: Facts) => boolean }[] = 
     reason: invalid('nbf'),
     holds: ({ claims: { nbf }, now }) => nbf === undefined || (isTime(nbf) && nbf <= now + skew),
   },
+  // A session at the provider that is over vouches for nobody.
+  {
+    reason: invalid('session_expiry'),
+    holds: ({ claims: { session_expiry: end }, now }) =>
+      end === undefined || (isTime(end) && end > now),
+  },
   // A code that somebody else obtained brings a token with somebody else's nonce (RFC 9700 §4.5.3.2).
   {
     reason: 'oidc_code_injection',

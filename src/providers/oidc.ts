@@ -42,7 +42,7 @@ async function begin(
   context: ProviderContext,
 ): Promise<{ redirect: URL; remember: Remembered }> {
   const metadata = await discover(config.issuer, context)
-  const remember = rememberFor(to, config, metadata)
+  const remember = rememberFor(to, config, metadata, secondsOf(context.clock.now()))
   const redirect = new URL(metadata.authorization_endpoint)
   const parameters: Record<string, string | undefined> = {
     ...config.authorizationParameters,
@@ -56,6 +56,7 @@ async function begin(
     code_challenge: await calculatePKCECodeChallenge(remember.verifier),
     code_challenge_method: 'S256',
     max_age: remember.maxAge?.toString(),
+    prompt: to.prompt,
     acr_values: config.requiredAcr?.join(' '),
     login_hint: to.loginHint,
   }
@@ -72,12 +73,19 @@ const memory = z.object({
   verifier: z.string(),
   issPromised: z.boolean(),
   maxAge: z.number().optional(),
+  /** When that was asked, in seconds since 1970: an age is counted from there. */
+  askedAt: z.number(),
 })
 
 /** What one authorization request leaves behind; nonce and verifier are new each time. */
 type Memory = z.infer<typeof memory>
 
-function rememberFor(to: Destination, config: OidcConfig, metadata: ServerMetadata): Memory {
+function rememberFor(
+  to: Destination,
+  config: OidcConfig,
+  metadata: ServerMetadata,
+  askedAt: number,
+): Memory {
   const ages = [to.maxAge, config.maxAge].filter((age) => age !== undefined)
   return {
     issuer: metadata.issuer,
@@ -86,6 +94,7 @@ function rememberFor(to: Destination, config: OidcConfig, metadata: ServerMetada
     verifier: randomToken(),
     issPromised: metadata.authorization_response_iss_parameter_supported ?? false,
     maxAge: ages.length > 0 ? Math.min(...ages) : undefined,
+    askedAt,
   }
 }
 
@@ -100,17 +109,20 @@ async function complete(
   const code = readAuthorizationResponse(back, request)
   const metadata = await discover(config.issuer, context)
   const tokens = await redeem(back, request, metadata, config, context)
+  const now = context.clock.now()
   const claims = await verifyIdToken(tokens.id_token, keysOf(metadata, context), {
     issuer: config.issuer,
     clientId: config.clientId,
     algorithms: config.signingAlgorithms,
     nonce: request.nonce,
-    maxAge: request.maxAge,
+    // The person may have taken their time; what was old then is no fresher now.
+    maxAge:
+      request.maxAge === undefined ? undefined : request.maxAge + secondsOf(now) - request.askedAt,
     requiredAcr: config.requiredAcr,
     requiredClaims: config.requiredClaims,
     code,
     accessToken: tokens.access_token,
-    now: context.clock.now(),
+    now,
   })
   const more = config.userinfo ? await askUserinfo(tokens, claims, metadata, context) : {}
   return toProof(claims, more, config, context)
@@ -174,7 +186,7 @@ function toProof(
   { claims }: OidcConfig,
   { connectionId }: ProviderContext,
 ): Proof {
-  const { iss, sub, auth_time: authTime, acr, amr, sid } = idToken
+  const { iss, sub, auth_time: authTime, acr, amr, sid, session_expiry: sessionEnd } = idToken
   return prove({
     connectionId,
     issuer: iss,
@@ -185,8 +197,15 @@ function toProof(
     ...(typeof acr === 'string' && { acr }),
     ...(isStrings(amr) && { amr }),
     ...(typeof sid === 'string' && { providerSession: sid }),
+    ...(typeof sessionEnd === 'number' && {
+      sessionEndsAt: new Date(sessionEnd * 1000).toISOString(),
+    }),
     claims: display(idToken, userinfo, claims),
   })
+}
+
+function secondsOf(at: Date): number {
+  return Math.floor(at.getTime() / 1000)
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -11,6 +11,8 @@ export interface ProofData {
   readonly amr?: readonly string[]
   /** The provider's name for its own session (OIDC `sid`), by which it can later end ours. */
   readonly providerSession?: string
+  /** When the provider's session ends, if it said so; what rests on this proof ends then too. */
+  readonly sessionEndsAt?: string
   /** For display and as hints only. Nothing here ever selects an account. */
   readonly claims: Claims
 }

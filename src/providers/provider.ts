@@ -13,6 +13,8 @@ export interface Destination {
   readonly loginHint?: string
   /** Oldest acceptable authentication at the provider, in seconds (OIDC Core §3.1.2.1). */
   readonly maxAge?: number
+  /** `login`: the person is to be asked who they are, whatever the provider remembers (OIDC Core §3.1.2.1). */
+  readonly prompt?: 'login'
 }
 
 /** What `begin` asks to be kept until the browser returns. Sealed at rest; JSON. */

@@ -7,12 +7,19 @@ import { hashToken, tokenKey } from '../lib/secrets.ts'
 import { findCookies, readCookie, type CookieNames, type CookieRead } from './cookies.ts'
 import { decide, type Verdict } from './decide.ts'
 import type { RichState } from './state.ts'
-import { findByToken, type FoundSession } from './find.ts'
-import { findBrowserHint, findSuccessor, judgeSession, type StoredSession } from './lookup.ts'
+import { findByToken } from './find.ts'
+import {
+  findBrowserHint,
+  findSuccessor,
+  isLockOver,
+  judgeSession,
+  type StoredSession,
+} from './lookup.ts'
 import type { Node } from './node.ts'
-import { revokeSessionsOf } from './revoke.ts'
 import type { GuestRules } from './guests.ts'
-import { slideEvery, slideSession, type Lifetimes } from './sessions.ts'
+import { revokeSession, revokeSessionsOf } from './revoke.ts'
+import type { Lifetimes } from './lifetimes.ts'
+import { isToSlide, type Slides } from './slides.ts'
 
 /** What deciding a request takes. */
 export interface SessionServices {
@@ -23,6 +30,7 @@ export interface SessionServices {
   readonly cookies: CookieNames
   readonly lifetimes: Lifetimes
   readonly guests: GuestRules
+  readonly slides: Slides
   readonly quiet: Quiet
 }
 
@@ -108,7 +116,10 @@ export async function authenticate(
     const presented = found?.session
     const successor =
       presented?.ended === 'superseded' && browser
-        ? await findSuccessor(services.db, presented, hashToken(browser), now)
+        ? await findSuccessor(services.db, presented, hashToken(browser), {
+            lifetimes: services.lifetimes,
+            now,
+          })
         : undefined
     const session = successor ?? presented
     const judged = judge(sessionCookie, session, now)
@@ -122,8 +133,10 @@ export async function authenticate(
       successor !== undefined,
     )
     if (asker.verdict.session === 'touch' && isToSlide(session!, now))
-      await slide(services, found!, now)
+      services.slides.add(found!.key, session!, now)
     const lostHint = judged === 'user-current' && losesHint(session!, browserCookie)
+    if (session?.ended === 'no' && isLockOver(session, now))
+      await endOverdue(services, session, options.requestId)
     if (asker.verdict.audit || lostHint)
       await tellAll(services, asker, sessionCookie, session, {
         lostHint,
@@ -197,11 +210,6 @@ function decideRequest(state: RichState): Decided {
   return { state, verdict: decide(state), times: 0 }
 }
 
-/** Whether the last sliding write of a session is long enough ago for another. */
-function isToSlide({ lastSeenAt }: StoredSession, now: Date): boolean {
-  return lastSeenAt.getTime() <= now.getTime() - slideEvery
-}
-
 /** Whether a session began in a browser that had our other cookie, and now has not. */
 function losesHint({ browserHash }: StoredSession, browser: CookieRead): boolean {
   return browserHash !== null && browser.state === 'absent'
@@ -236,14 +244,18 @@ function plainHint({ state }: CookieRead): RichState['hint'] {
   return state === 'absent' ? 'absent' : state === 'present' ? 'anonymous' : 'bad'
 }
 
-/** Moves the session's idle end on. The next request reads it, and whatever else has changed since the last time. */
-async function slide(
-  { db, node, lifetimes, guests }: SessionServices,
-  { key, session }: FoundSession,
-  now: Date,
+/** Ends a locked session whose person did not sign in again in time. */
+async function endOverdue(
+  services: SessionServices,
+  { id, person }: StoredSession,
+  requestId: string | undefined,
 ): Promise<void> {
-  await slideSession(db, session!.id, session!.kind === 'guest' ? guests.lifetimes : lifetimes, now)
-  node.memory.forget(key)
+  const key = `reauth_missed ${id}`
+  if (services.quiet.has(key)) return
+  services.quiet.set(key, true)
+  const actor = { userId: person.id, requestId }
+  const target = { id, userId: person.id }
+  await revokeSession(services, target, 'reauth_missed', actor, services.clock.now())
 }
 
 /** Writes what there is to tell, and ends the sessions of an account that is gone. */
@@ -262,7 +274,10 @@ async function tellAll(
   // A rotation is told of where it happens.
   const audit = verdict.session === 'rotate' ? null : verdict.audit
   const action = cookie.state === 'duplicate' ? 'cookie.duplicate' : audit
-  const context = { reason: state.session, requestId }
+  // A session that has lost its browser's other cookie may have been carried elsewhere.
+  const risky = verdict.row === 14 && session?.browserHash !== null
+  const reason = state.session === 'expired' && session ? endOf(session, now) : state.session
+  const context = { reason, risky, requestId }
   if (action) await tell(services, action, session, context, now)
   if (lostHint) await tell(services, 'session.device_hint_lost', session, context, now)
 }
@@ -271,12 +286,18 @@ async function tell(
   { db, quiet }: SessionServices,
   action: AuditAction,
   session: StoredSession | undefined,
-  { reason, requestId }: { reason: string; requestId: string | undefined },
+  { reason, risky, requestId }: { reason: string; risky: boolean; requestId: string | undefined },
   now: Date,
 ): Promise<void> {
   const key = `${action} ${session?.id ?? ''}`
   if (quiet.has(key)) return
   quiet.set(key, true)
   const who = { actorId: session?.person.id, target: session?.id }
-  await recordEvent(db, { action, ...who, data: { reason }, requestId }, now)
+  const data = { reason, ...(risky && { device_hint: 'missing', risk: 1 }) }
+  await recordEvent(db, { action, ...who, data, requestId }, now)
+}
+
+/** Which of its ends an expired session has reached. */
+function endOf({ idleEndsAt, absoluteEndsAt }: StoredSession, now: Date): string {
+  return absoluteEndsAt <= now ? 'absolute' : idleEndsAt <= now ? 'idle' : 'organization'
 }

@@ -23,7 +23,7 @@ export type Outcome =
   | 'store_unavailable'
 
 /** As whom the request may act. */
-export type Standing = 'user' | 'guest' | 'lapsed' | 'nobody' | 'unavailable'
+export type Standing = 'user' | 'guest' | 'lapsed' | 'locked' | 'nobody' | 'unavailable'
 
 /** What the answer does to the cookies. */
 export type CookieEffect = 'set_session' | 'clear_session' | 'set_browser' | 'clear_browser'
@@ -64,6 +64,7 @@ interface Row {
 const arriving = ({ event }: RichState) => event !== 'request'
 const switching = ({ event }: RichState) => event === 'switch'
 const onGuest = ({ session }: RichState) => session === 'guest'
+const ageing = ({ session }: RichState) => session === 'user-lapsed'
 const disabled = ({ registration }: RichState) => registration === 'disabled'
 const merged = ({ registration }: RichState) => registration === 'merged'
 const orphaned = (state: RichState) => !arriving(state) && !onGuest(state)
@@ -77,7 +78,8 @@ const does = {
   goOn: { standing: 'user', cookies: [], session: 'touch', audit: null },
   goOnAsGuest: { standing: 'guest', cookies: [], session: 'touch', audit: null },
   remainStranger: { standing: 'nobody', cookies: [], session: 'none', audit: null },
-  askAgain: { standing: 'lapsed', cookies: [], session: 'lock', audit: 'session.reauth_required' },
+  askAgain: { standing: 'locked', cookies: [], session: 'lock', audit: 'session.reauth_required' },
+  readOn: { standing: 'lapsed', cookies: [], session: 'none', audit: 'session.reauth_required' },
   signIn: { standing: 'user', cookies: both, session: 'create', audit: 'login.succeeded' },
   rotate: { standing: 'user', cookies: both, session: 'rotate', audit: 'session.rotated' },
   switchUser: { standing: 'user', cookies: both, session: 'switch', audit: 'session.user_switched' },
@@ -135,9 +137,13 @@ export const decisions: Readonly<Record<Facts, Row>> = {
   '----': { row: 12, variants: [{ outcome: 'fresh', ...does.remainStranger }] },
   '-RSP': { row: 13, variants: [
     { when: onGuest, outcome: 'guest_with_account_hint', ...does.goOnAsGuest },
+    { when: ageing, outcome: 'reauth_required', ...does.readOn },
     { outcome: 'reauth_required', ...does.askAgain },
   ] },
-  '-RS-': { row: 14, variants: [{ outcome: 'reauth_then_set_hint', ...does.askAgain }] },
+  '-RS-': { row: 14, variants: [
+    { when: ageing, outcome: 'reauth_then_set_hint', ...does.readOn },
+    { outcome: 'reauth_then_set_hint', ...does.askAgain },
+  ] },
   '-R-P': { row: 15, variants: [{ outcome: 'not_arrived_yet', ...does.remainStranger }] },
   // Registered without a session and without a hint: nothing could have told us. Behaves as row 12, and rings.
   '-R--': { row: 16, variants: [{ outcome: 'fresh', ...does.remainStranger, audit: 'auth.state_impossible' }] },
@@ -163,7 +169,11 @@ function withDeadCookie(state: RichState, verdict: Verdict): Verdict {
   if (!deadSessions.includes(state.session) || verdict.cookies.includes('set_session'))
     return verdict
   const audit =
-    state.session === 'malformed' ? 'session.malformed_cookie' : 'session.dead_presented'
+    state.session === 'malformed'
+      ? 'session.malformed_cookie'
+      : state.session === 'expired'
+        ? 'session.expired'
+        : 'session.dead_presented'
   return {
     ...verdict,
     cookies: ['clear_session', ...verdict.cookies],

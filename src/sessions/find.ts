@@ -1,15 +1,19 @@
 import type { Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { tokenKey } from '../lib/secrets.ts'
+import type { Lifetimes } from './lifetimes.ts'
 import { findSession, judgeSession, type StoredSession } from './lookup.ts'
 import type { Found } from './memory.ts'
 import type { Node } from './node.ts'
+import type { Slides } from './slides.ts'
 
 /** Where sessions are found. */
 export interface Finding {
   readonly db: Db
   readonly clock: Clock
   readonly node: Node
+  readonly lifetimes: Lifetimes
+  readonly slides: Slides
 }
 
 /** A session and the key under which it is remembered. */
@@ -42,23 +46,33 @@ export function findByToken(
   return dead ? { key, session: dead.session } : readShared(finding, key)
 }
 
-async function readShared({ db, clock, node }: Finding, key: string): Promise<FoundSession> {
-  const load = () => read(db, clock, key)
-  const { session } = await node.memory.read(key, load, node.lease.holds())
+async function readShared(finding: Finding, key: string): Promise<FoundSession> {
+  const { memory, lease } = finding.node
+  const { session } = await memory.read(key, () => read(finding, key), lease.holds())
   return { key, session }
 }
 
-async function readFresh({ db, clock }: Finding, key: string): Promise<FoundSession> {
-  const { session } = await read(db, clock, key)
+async function readFresh(finding: Finding, key: string): Promise<FoundSession> {
+  const { session } = await read(finding, key)
   return { key, session }
 }
 
-async function read(db: Db, clock: Clock, key: string): Promise<Found> {
-  const session = await findSession(db, Buffer.from(key, 'latin1'))
+async function read({ db, clock, lifetimes, slides }: Finding, key: string): Promise<Found> {
+  // After a suspension this machine does not know what time it is; memory is not believed then either.
+  await clock.check?.()
+  const hash = Buffer.from(key, 'latin1')
+  const look = () => findSession(db, hash, { lifetimes, now: clock.now() })
+  let session = await look()
+  // What looks expired may have been used here a moment ago.
+  if (session && slides.has(session.id) && judgeSession(session, clock.now()) === 'expired') {
+    await slides.flush()
+    session = await look()
+  }
   return { session, live: session !== undefined && isLive(session, clock.now()) }
 }
 
+const live: readonly string[] = ['user-current', 'user-lapsed', 'guest']
+
 function isLive(session: StoredSession, now: Date): boolean {
-  const judged = judgeSession(session, now)
-  return judged === 'user-current' || judged === 'guest'
+  return live.includes(judgeSession(session, now))
 }

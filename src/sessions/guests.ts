@@ -10,7 +10,8 @@ import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { revoke, type Revoking } from './revoke.ts'
-import { storeSession, type Lifetimes } from './sessions.ts'
+import type { Span } from './lifetimes.ts'
+import { storeSession } from './sessions.ts'
 
 /** What the application does with the work of guests, which it keeps under their ids. Every hook may be left out. */
 export interface GuestHooks {
@@ -32,7 +33,7 @@ export interface GuestHooks {
 export interface GuestRules {
   readonly enabled: boolean
   /** @default idle 24 hours, absolute 7 days */
-  readonly lifetimes: Lifetimes
+  readonly lifetimes: Span
   /** The most guests at work at one time. @default 100 000 */
   readonly quota: number
   /** How long what a guest had is kept after their session. @default 7 days */

@@ -1,3 +1,5 @@
+import { localClocks, type LocalClocks } from '../lib/clock.ts'
+
 /** How long a node may answer from memory after a renewal began, in milliseconds (L). */
 export const leaseFor = 2_000
 /** The longest a renewal may take from its beginning to its answer, in milliseconds (S). A later answer gives no lease. */
@@ -8,19 +10,6 @@ export const renewEvery = 500
 export const driftAllowed = 200
 /** How far this machine's two clocks may disagree before it must have been stopped, in milliseconds. */
 export const jumpAllowed = 100
-
-/** This machine's clocks, in milliseconds. Neither is ever compared with another machine's. */
-export interface LocalClocks {
-  /** Never goes back; may stand still while the machine is suspended. */
-  monotonic(): number
-  /** May be set; goes on while the machine is suspended. */
-  wall(): number
-}
-
-export const localClocks: LocalClocks = {
-  monotonic: () => performance.now(),
-  wall: () => Date.now(),
-}
 
 /**
  * The right to answer from memory, until L after the *beginning* of the statement that renewed it.

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
-import type { Role } from '../accounts/organizations.ts'
+import type { Role, SessionLimits } from '../accounts/organizations.ts'
 import { prepared, type Db } from '../db/open.ts'
 import { later, seconds } from '../lib/clock.ts'
+import { lockedFor, proofSpanOf, reauthAfter, spanOf, type Lifetimes } from './lifetimes.ts'
 import type { RichState } from './state.ts'
 
 /** An organization that the session has a proof for, and the person's role there now. */
@@ -13,6 +14,12 @@ export interface Membership {
   /** What the proof rests on. */
   readonly connectionId: string
   readonly identityId: string
+  /** When the proof ends, in milliseconds since 1970: the strictest of server, organization and provider. */
+  readonly endsAt: number
+  /** When it ends unless the session is used meanwhile. */
+  readonly idleEndsAt: number
+  /** By how much using the session moves that on, in milliseconds. */
+  readonly idleFor: number
 }
 
 export interface Person {
@@ -38,10 +45,29 @@ export interface StoredSession {
   readonly idleEndsAt: Date
   readonly absoluteEndsAt: Date
   readonly browserHash: Buffer | null
+  /** Whether the person asked to be kept signed in. */
+  readonly kept: boolean
+  /** When its authentication is too old to change anything with; null unless it is kept. */
+  readonly reauthAt: number | null
+  /** Since when it is locked; null: it is not. */
+  readonly lockedAt: Date | null
+  /** When its person was first told so. */
+  readonly challengedAt: Date | null
+  /** Whether a proof it had has run out. */
+  readonly ranOut: boolean
+  /** Until when what is said here is all there is to say, in milliseconds since 1970; then it must be read anew. */
+  readonly goodUntil: number
   /** `superseded`: the same browser has signed in anew, and has a newer cookie. */
   readonly ended: 'no' | 'revoked' | 'superseded'
   readonly endedAt: Date | null
   readonly account: 'active' | 'disabled' | 'deleted' | 'merged'
+}
+
+interface ProofRow extends Omit<Membership, 'endsAt' | 'idleEndsAt' | 'idleFor'> {
+  readonly limits: SessionLimits
+  readonly provedAt: number
+  readonly seenAt: number
+  readonly notOnOrAfter: number | null
 }
 
 interface Row {
@@ -51,7 +77,7 @@ interface Row {
   user_kind: 'person' | 'guest'
   user_name: string
   email: string | null
-  organizations: Membership[]
+  proofs: ProofRow[]
   personal_method: 'mail' | 'passkey' | null
   flow_id: string | null
   created_at: Date
@@ -60,6 +86,9 @@ interface Row {
   idle_ends_at: Date
   absolute_ends_at: Date
   browser_hash: Buffer | null
+  kept: boolean
+  locked_at: Date | null
+  challenged_at: Date | null
   revoked_at: Date | null
   revoked_reason: string | null
   suspended_at: Date | null
@@ -70,29 +99,43 @@ interface Row {
 /** Everything about a session, in one statement; what follows says which. */
 const everything = sql`
     select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_method, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
-      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, own.merged_into,
+      s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.kept, s.locked_at, s.challenged_at, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, own.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
         select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'name', o.name, 'role', m.role,
-          'connectionId', p.connection_id, 'identityId', p.identity_id) order by o.slug)
+          'connectionId', p.connection_id, 'identityId', p.identity_id,
+          'provedAt', extract(epoch from p.proved_at) * 1000, 'seenAt', extract(epoch from p.last_seen_at) * 1000,
+          'notOnOrAfter', extract(epoch from p.not_on_or_after) * 1000,
+          'limits', json_build_object('idleMinutes', o.idle_minutes, 'absoluteMinutes', o.absolute_minutes,
+            'keepSignedIn', o.keep_signed_in, 'reauthMinutes', o.reauth_minutes)) order by o.slug)
         from session_proofs p
         join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
         join organizations o on o.id = p.organization_id and o.deleted_at is null
         join memberships m on m.organization_id = o.id and m.user_id = u.id
           and m.removed_at is null and m.link_state in ('linked', 'suspect')
         where p.session_id = s.id
-      ), '[]') as organizations
+      ), '[]') as proofs
     from sessions s
     join users own on own.id = s.user_id
     -- A person’s session follows them into the account that theirs was merged into. A guest’s does not: who has only
     -- a guest’s cookie has proven nothing.
     join users u on u.id = case s.kind when 'user' then coalesce(own.merged_into, own.id) else own.id end`
 
+/** What a session is judged by. */
+export interface Judging {
+  readonly lifetimes: Lifetimes
+  readonly now: Date
+}
+
 /** The session with that hash of a token, alive or not. */
-export async function findSession(db: Db, tokenHash: Buffer): Promise<StoredSession | undefined> {
+export async function findSession(
+  db: Db,
+  tokenHash: Buffer,
+  judging: Judging,
+): Promise<StoredSession | undefined> {
   const { rows } = await sql<Row>`${prepared('find_session')} ${everything}
     where s.token_hash = ${tokenHash}`.execute(db)
-  return rows[0] && toSession(rows[0])
+  return rows[0] && toSession(rows[0], judging)
 }
 
 /** How long requests that left before a rotation may still arrive, in milliseconds. */
@@ -106,26 +149,29 @@ export async function findSuccessor(
   db: Db,
   superseded: StoredSession,
   browserHash: Buffer,
-  now: Date,
+  judging: Judging,
 ): Promise<StoredSession | undefined> {
-  const since = later(now, -rotationGrace)
+  const since = later(judging.now, -rotationGrace)
   if (superseded.endedAt === null || superseded.endedAt <= since) return undefined
   const { rows } = await sql<Row>`${everything}
     where s.browser_hash = ${browserHash} and s.user_id = ${superseded.person.id} and s.kind = ${superseded.kind}
       and s.revoked_at is null and s.created_at > ${since}
     order by s.created_at desc, s.id desc limit 1`.execute(db)
-  return rows[0] && toSession(rows[0])
+  return rows[0] && toSession(rows[0], judging)
 }
 
 /** Why a session ends when another takes its place in the same browser. */
 const superseding = new Set(['rotated', 'switched'])
 
-function toSession(row: Row): StoredSession {
-  return {
+function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
+  const proofs = row.proofs.map((proof) => toMembership(proof, row.kept, lifetimes))
+  const organizations = proofs.filter((one) => Math.min(one.endsAt, one.idleEndsAt) > now.getTime())
+  const limits = row.proofs.map((proof) => proof.limits)
+  return withEnd({
     id: row.id,
     kind: row.kind,
     person: { id: row.user_id, name: row.user_name, email: row.email },
-    organizations: row.organizations,
+    organizations,
     personal: row.personal_method,
     flowId: row.flow_id,
     createdAt: row.created_at,
@@ -134,6 +180,11 @@ function toSession(row: Row): StoredSession {
     idleEndsAt: row.idle_ends_at,
     absoluteEndsAt: row.absolute_ends_at,
     browserHash: row.browser_hash,
+    kept: row.kept,
+    reauthAt: row.kept ? row.authenticated_at.getTime() + reauthAfter(lifetimes, limits) : null,
+    lockedAt: row.locked_at,
+    challengedAt: row.challenged_at,
+    ranOut: organizations.length < proofs.length,
     ended:
       row.revoked_reason === null
         ? 'no'
@@ -142,6 +193,43 @@ function toSession(row: Row): StoredSession {
           : 'revoked',
     endedAt: row.revoked_at,
     account: accountOf(row),
+  })
+}
+
+function toMembership(
+  { limits, provedAt, seenAt, notOnOrAfter, ...membership }: ProofRow,
+  kept: boolean,
+  lifetimes: Lifetimes,
+): Membership {
+  const { idle, absolute } = proofSpanOf(lifetimes, kept, limits)
+  return {
+    ...membership,
+    endsAt: Math.min(provedAt + absolute, notOnOrAfter ?? Infinity),
+    idleEndsAt: seenAt + idle,
+    idleFor: idle,
+  }
+}
+
+/** A session as used at `now`: every idle end is moved on. */
+export function movedOn(session: StoredSession, lifetimes: Lifetimes, now: Date): StoredSession {
+  const idleEnd = now.getTime() + spanOf(lifetimes, session).idle
+  return withEnd({
+    ...session,
+    organizations: session.organizations.map((one) => ({
+      ...one,
+      idleEndsAt: now.getTime() + one.idleFor,
+    })),
+    lastSeenAt: now,
+    idleEndsAt: new Date(Math.min(idleEnd, session.absoluteEndsAt.getTime())),
+  })
+}
+
+function withEnd(session: Omit<StoredSession, 'goodUntil'>): StoredSession {
+  const ends = session.organizations.flatMap(({ endsAt, idleEndsAt }) => [endsAt, idleEndsAt])
+  const { idleEndsAt, absoluteEndsAt } = session
+  return {
+    ...session,
+    goodUntil: Math.min(idleEndsAt.getTime(), absoluteEndsAt.getTime(), ...ends),
   }
 }
 
@@ -156,10 +244,17 @@ function accountOf(row: Row): StoredSession['account'] {
 export function judgeSession(session: StoredSession, now: Date): RichState['session'] {
   if (session.ended !== 'no') return session.ended
   const time = now.getTime()
-  if (session.idleEndsAt.getTime() <= time || session.absoluteEndsAt.getTime() <= time)
-    return 'expired'
+  if (time >= session.goodUntil) return 'expired'
   if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
-  return session.organizations.length > 0 || session.personal ? 'user-current' : 'revoked'
+  if (session.organizations.length === 0 && !session.personal)
+    return session.ranOut ? 'expired' : 'revoked'
+  if (session.lockedAt) return isLockOver(session, now) ? 'revoked' : 'locked'
+  return session.reauthAt !== null && time >= session.reauthAt ? 'user-lapsed' : 'user-current'
+}
+
+/** Whether a locked session has waited long enough for its person. */
+export function isLockOver({ lockedAt, challengedAt }: StoredSession, now: Date): boolean {
+  return lockedAt !== null && challengedAt !== null && now >= later(challengedAt, lockedFor)
 }
 
 /** Who last signed in with this browser, as far as a hint goes. */

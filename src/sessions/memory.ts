@@ -25,7 +25,7 @@ interface Read {
 }
 
 interface Remembered {
-  readonly session: StoredSession
+  session: StoredSession
   /** Up to where no revocation concerns it. */
   position: number
 }
@@ -78,6 +78,15 @@ export class SessionMemory {
   /** What was found a moment ago under a key that names no live session. */
   recallDead(key: string): Found | undefined {
     return this.#dead.get(key)
+  }
+
+  /**
+   * Puts what a session has become by being used in the place of what was recalled. Nothing is remembered by it that
+   * was not remembered before, and up to the same position: so a session that has been revoked stays so.
+   */
+  exchange(key: string, recalled: StoredSession, used: StoredSession): void {
+    const remembered = this.#live.peek(key)
+    if (remembered?.session === recalled) remembered.session = used
   }
 
   /** Forgets one key, after a write of our own: the next request reads it. */

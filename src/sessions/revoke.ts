@@ -1,5 +1,11 @@
 import { recordEvent } from '../accounts/audit.ts'
 import { setConnectionState, type ConnectionState } from '../accounts/connections.ts'
+import {
+  setRole,
+  setSessionLimits,
+  type Role,
+  type SessionLimits,
+} from '../accounts/organizations.ts'
 import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import type { Node } from './node.ts'
@@ -14,7 +20,15 @@ export interface Revoking {
 }
 
 /** Why a session was ended by somebody's act. */
-export type RevocationReason = 'logout' | 'revoked_by_owner' | 'orphaned' | 'suspended'
+export type RevocationReason =
+  | 'logout'
+  | 'revoked_by_owner'
+  | 'revoked_by_admin'
+  | 'orphaned'
+  | 'suspended'
+  /** A locked session whose person could not sign in again, or did not in time. */
+  | 'reauth_failed'
+  | 'reauth_missed'
 
 /** Whose act it was, for the audit. */
 export interface Actor {
@@ -91,6 +105,40 @@ export function changeConnectionState(
   return revoke(revoking, async (tx) => {
     await setConnectionState(tx, id, state)
     return { result: undefined, targets: [{ kind: 'connection', id }] }
+  })
+}
+
+/** Sets what an organization asks of sessions; those that prove something to it are judged anew everywhere. */
+export function limitSessions(
+  revoking: Revoking,
+  organizationId: string,
+  limits: SessionLimits,
+): Promise<void> {
+  return revoke(revoking, async (tx) => {
+    await setSessionLimits(tx, organizationId, limits)
+    return { result: undefined, targets: [{ kind: 'organization', id: organizationId }] }
+  })
+}
+
+/** Gives a member another role; the next request of theirs, on whatever node, has it. Answers whether there is such a member. */
+export function changeRole(
+  revoking: Revoking,
+  member: { readonly organizationId: string; readonly userId: string; readonly role: Role },
+  actor: Actor,
+  now: Date,
+): Promise<boolean> {
+  const { organizationId, userId, role } = member
+  return revoke(revoking, async (tx) => {
+    const changed = await setRole(tx, member)
+    const event = {
+      organizationId,
+      actorId: actor.userId,
+      target: userId,
+      requestId: actor.requestId,
+    }
+    if (changed)
+      await recordEvent(tx, { action: 'member.role_changed', ...event, data: { role } }, now)
+    return { result: changed, targets: [{ kind: 'user', id: userId }] }
   })
 }
 

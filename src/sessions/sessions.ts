@@ -6,19 +6,9 @@ import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { assertProof, type PersonalProof, type Proof } from '../providers/proof.ts'
+import { spanOf, type Lifetimes, type Span } from './lifetimes.ts'
 import { rotationGrace } from './lookup.ts'
 import type { Target } from './revocations.ts'
-
-/** How long sessions live, in milliseconds. The bounds are the settings'. */
-export interface Lifetimes {
-  /** Since the last request. @default 60 minutes */
-  readonly idle: number
-  /** Since the sign-in, whatever happens. @default 12 hours */
-  readonly absolute: number
-}
-
-/** At most one sliding write a session in this time. */
-export const slideEvery: number = minutes(1)
 
 /** What a session rests on: an organization's provider vouching for an identity, or the person alone. */
 export type Grounds =
@@ -41,6 +31,8 @@ export interface Opening {
   readonly replaces?: Replaced | undefined
   /** Whether a guest who signs in has left their work behind already. @default false: they are asked */
   readonly declinesGuest?: boolean | undefined
+  /** Whether the person asks to be kept signed in; where their organization does not allow it, they are not. @default what was, in the session it replaces */
+  readonly keep?: boolean | undefined
   readonly device?: string | undefined
   readonly address?: string | undefined
   readonly requestId?: string | undefined
@@ -61,8 +53,19 @@ export interface Opened {
   readonly token: string | null
   /** The guest whose work the person has to be asked about; null when there is no such question. */
   readonly offeredGuest: string | null
+  /** When the cookie is to end; undefined: with the browser. */
+  readonly keptUntil?: Date
+  /** Sessions of the same person that ended, because there may be only so many. */
+  readonly crowdedOut: readonly CrowdedOut[]
   /** What has to be read anew: announce it last in the same transaction. */
   readonly changed: readonly Target[]
+}
+
+/** A session that ended because its person opened one more than they may have. */
+export interface CrowdedOut {
+  readonly id: string
+  readonly device: string
+  readonly lastSeenAt: Date
 }
 
 /** Sign-ins of one browser that finish within this time of one another are taken as simultaneous, in milliseconds. */
@@ -84,40 +87,52 @@ export async function openSession(
   now: Date,
 ): Promise<Opened> {
   assertProof(grounds.proof)
-  const lock = opening.browserHash.toString('hex')
-  await sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`.execute(tx)
+  await queueFor(tx, opening.browserHash.toString('hex'))
+  await queueFor(tx, opening.userId)
   const successor = await findToJoin(tx, opening, now)
   if (successor) {
     await storeGrounds(tx, successor, grounds, now)
-    const changed = [{ kind: 'session', id: successor }] as const
-    return { id: successor, token: null, offeredGuest: null, changed }
+    await markAuthenticated(tx, successor, authenticatedAt(grounds, now))
+    return {
+      id: successor,
+      token: null,
+      offeredGuest: null,
+      crowdedOut: [],
+      changed: [{ kind: 'session', id: successor }],
+    }
   }
   const ended = await endSessionsOfBrowser(tx, opening, now)
   const presented = ended.find(({ id }) => id === opening.replaces?.id)
   const replaced = presented ?? ended[0]
-  const rotated = replaced?.user_id === opening.userId
   const offeredGuest = presented ? offeredAfter(presented, opening) : null
+  // What the browser has left behind proves nothing any more; only the session that it came with does.
+  const goneOn = presented?.user_id === opening.userId ? presented : undefined
+  const kept = (opening.keep ?? goneOn?.kept ?? false) && (await mayKeep(tx, grounds))
   const id = newId()
   const token = randomToken()
-  await storeSession(
-    tx,
-    { id, token, kind: 'user', rotatedFrom: rotated ? replaced.id : null, offeredGuest },
-    opening,
-    lifetimes,
-    now,
-  )
+  const session = {
+    id,
+    token,
+    kind: 'user',
+    kept,
+    rotatedFrom: replaced?.user_id === opening.userId ? replaced.id : null,
+    offeredGuest,
+    authenticatedAt: authenticatedAt(grounds, now),
+  } as const
+  const span = spanOf(lifetimes, session)
+  await storeSession(tx, session, opening, span, now)
+  if (goneOn) await carryOver(tx, goneOn.id, id)
   await storeGrounds(tx, id, grounds, now)
-  const action = rotated
-    ? 'session.rotated'
-    : replaced?.kind === 'user'
-      ? 'session.user_switched'
-      : 'session.created'
-  const { userId: actorId, requestId } = opening
-  const { organizationId } = grounds
-  const data = replaced ? { from: replaced.id } : {}
-  await recordEvent(tx, { action, actorId, organizationId, target: id, data, requestId }, now)
-  const changed = ended.map((dead) => ({ kind: 'session', id: dead.id }) as const)
-  return { id, token, offeredGuest, changed }
+  const crowdedOut = await crowdOut(tx, { userId: opening.userId, spared: id }, lifetimes, now)
+  await tellOpened(tx, id, { replaced, grounds, opening, crowdedOut }, now)
+  return {
+    id,
+    token,
+    offeredGuest,
+    ...(kept && { keptUntil: later(now, span.absolute) }),
+    crowdedOut,
+    changed: [...ended, ...crowdedOut].map((dead) => ({ kind: 'session', id: dead.id }) as const),
+  }
 }
 
 /** Whose work the new session has a question open about: the guest's who was here, or one not answered before. */
@@ -128,6 +143,100 @@ function offeredAfter(
   if (ended.kind === 'guest' && ended.user_id !== userId)
     return declinesGuest ? null : ended.user_id
   return ended.user_id === userId ? ended.offered_guest_id : null
+}
+
+/** Whoever opens a session with the same key waits until the transaction is over. */
+async function queueFor(tx: Db, key: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(tx)
+}
+
+/** When the person was last seen to be who they are; what a provider says of the future is now. */
+function authenticatedAt({ proof }: Grounds, now: Date): Date {
+  const said = 'authenticatedAt' in proof && proof.authenticatedAt
+  return said ? earlier(new Date(said), now) : now
+}
+
+async function markAuthenticated(tx: Db, id: string, at: Date): Promise<void> {
+  await tx
+    .updateTable('sessions')
+    .set({ authenticated_at: at })
+    .where('id', '=', id)
+    .where('authenticated_at', '<', at)
+    .execute()
+}
+
+/** Whether the organization, if there is one, lets people be kept signed in. */
+async function mayKeep(tx: Db, { organizationId }: Grounds): Promise<boolean> {
+  if (organizationId === undefined) return true
+  const query = tx
+    .selectFrom('organizations')
+    .select('keep_signed_in')
+    .where('id', '=', organizationId)
+  return (await query.executeTakeFirstOrThrow()).keep_signed_in
+}
+
+/** What the earlier session proved, its successor proves: no longer, and to the same organizations. */
+async function carryOver(tx: Db, from: string, to: string): Promise<void> {
+  await sql`
+    insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at,
+      acr, amr, provider_session, not_on_or_after, proved_at, last_seen_at)
+    select ${to}, organization_id, connection_id, identity_id, config_version, authenticated_at,
+      acr, amr, provider_session, not_on_or_after, proved_at, last_seen_at
+    from session_proofs where session_id = ${from}`.execute(tx)
+  await sql`
+    update sessions s set personal_method = e.personal_method
+    from sessions e where s.id = ${to} and e.id = ${from}`.execute(tx)
+}
+
+/** Ends the least recently used of a person's sessions, as many as there are too many. */
+async function crowdOut(
+  tx: Db,
+  { userId, spared }: { userId: string; spared: string },
+  { atMost }: Lifetimes,
+  now: Date,
+): Promise<readonly CrowdedOut[]> {
+  const { rows } = await sql<CrowdedOut>`
+    update sessions set revoked_at = ${now}, revoked_reason = 'limit'
+    where id in (
+      select id from sessions
+      where user_id = ${userId} and id <> ${spared} and revoked_at is null and kind = 'user'
+        and idle_ends_at > ${now} and absolute_ends_at > ${now}
+      order by last_seen_at desc, id desc offset ${atMost - 1}
+    ) returning id, device, last_seen_at as "lastSeenAt"`.execute(tx)
+  return rows
+}
+
+async function tellOpened(
+  tx: Db,
+  id: string,
+  {
+    replaced,
+    grounds: { organizationId },
+    opening: { userId, requestId },
+    crowdedOut,
+  }: {
+    replaced: Ended | undefined
+    grounds: Grounds
+    opening: Opening
+    crowdedOut: readonly CrowdedOut[]
+  },
+  now: Date,
+): Promise<void> {
+  const action =
+    replaced?.user_id === userId
+      ? 'session.rotated'
+      : replaced?.kind === 'user'
+        ? 'session.user_switched'
+        : 'session.created'
+  const data = replaced ? { from: replaced.id } : {}
+  const event = { actorId: userId, requestId }
+  await recordEvent(tx, { action, ...event, organizationId, target: id, data }, now)
+  for (const { id: target } of crowdedOut)
+    await recordEvent(
+      tx,
+      { action: 'session.revoked', ...event, target, data: { reason: 'limit', for: id } },
+      now,
+    )
 }
 
 /** The session that another sign-in of this browser has just put in the place of the one we came with. */
@@ -154,21 +263,24 @@ interface NewSession {
   readonly id: string
   readonly token: string
   readonly kind: 'user' | 'guest'
+  readonly kept?: boolean
   readonly rotatedFrom?: string | null
   readonly offeredGuest?: string | null
+  /** @default now */
+  readonly authenticatedAt?: Date
 }
 
 /** Writes a new session down. Who may have one is decided by those who call it, all of them in this room. */
 export async function storeSession(
   tx: Db,
-  { id, token, kind, rotatedFrom = null, offeredGuest = null }: NewSession,
+  { id, token, kind, kept = false, rotatedFrom = null, offeredGuest = null, ...more }: NewSession,
   opening: Pick<Opening, 'userId' | 'browserHash' | 'device' | 'address'> & {
     readonly flowId?: string
   },
-  lifetimes: Lifetimes,
+  { idle, absolute }: Span,
   now: Date,
 ): Promise<void> {
-  const absoluteEndsAt = later(now, lifetimes.absolute)
+  const absoluteEndsAt = later(now, absolute)
   await tx
     .insertInto('sessions')
     .values({
@@ -182,9 +294,10 @@ export async function storeSession(
       offered_guest_id: offeredGuest,
       device: opening.device ?? '',
       address: opening.address ?? null,
-      authenticated_at: now,
+      kept,
+      authenticated_at: more.authenticatedAt ?? now,
       last_seen_at: now,
-      idle_ends_at: earlier(later(now, lifetimes.idle), absoluteEndsAt),
+      idle_ends_at: earlier(later(now, idle), absoluteEndsAt),
       absolute_ends_at: absoluteEndsAt,
       created_at: now,
     })
@@ -206,7 +319,10 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     connection_id: proof.connectionId,
     identity_id: identityId,
     config_version: configVersion,
-    authenticated_at: proof.authenticatedAt ? new Date(proof.authenticatedAt) : now,
+    authenticated_at: authenticatedAt(grounds, now),
+    proved_at: now,
+    last_seen_at: now,
+    not_on_or_after: proof.sessionEndsAt ? new Date(proof.sessionEndsAt) : null,
     acr: proof.acr ?? null,
     amr: proof.amr ? [...proof.amr] : null,
     provider_session: proof.providerSession ?? null,
@@ -225,6 +341,7 @@ interface Ended {
   readonly user_id: string
   readonly kind: string
   readonly offered_guest_id: string | null
+  readonly kept: boolean
 }
 
 /**
@@ -247,33 +364,8 @@ async function endSessionsOfBrowser(
         ...(replaces ? [eb('id', '=', replaces.id)] : []),
       ]),
     )
-    .returning(['id', 'user_id', 'kind', 'offered_guest_id'])
+    .returning(['id', 'user_id', 'kind', 'kept', 'offered_guest_id'])
     .execute()
-}
-
-/**
- * Moves a session's idle end on, unless it is dead or was moved a moment ago: nothing is resurrected.
- * Answers the new times, or undefined when nothing was moved.
- */
-export async function slideSession(
-  db: Db,
-  id: string,
-  lifetimes: Lifetimes,
-  now: Date,
-): Promise<{ lastSeenAt: Date; idleEndsAt: Date } | undefined> {
-  return db
-    .updateTable('sessions')
-    .set({
-      last_seen_at: now,
-      idle_ends_at: sql`least(absolute_ends_at, ${later(now, lifetimes.idle)}::timestamptz)`,
-    })
-    .where('id', '=', id)
-    .where('revoked_at', 'is', null)
-    .where('idle_ends_at', '>', now)
-    .where('absolute_ends_at', '>', now)
-    .where('last_seen_at', '<=', later(now, -slideEvery))
-    .returning(['last_seen_at as lastSeenAt', 'idle_ends_at as idleEndsAt'])
-    .executeTakeFirst()
 }
 
 /** One line of a person's own list of sessions: handles, never tokens. */
@@ -283,6 +375,8 @@ export interface SessionSummary {
   readonly address: string | null
   readonly createdAt: Date
   readonly lastSeenAt: Date
+  /** Whether the person asked to be kept signed in there. */
+  readonly kept: boolean
 }
 
 /** A person's live sessions, the most recently used first. */
@@ -299,6 +393,7 @@ export async function listSessions(
       sql<string | null>`host(address)`.as('address'),
       'created_at as createdAt',
       'last_seen_at as lastSeenAt',
+      'kept',
     ])
     .where('user_id', 'in', accountsOf(db, userId))
     .where('revoked_at', 'is', null)

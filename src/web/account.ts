@@ -1,5 +1,6 @@
 import { recordEvent } from '../accounts/audit.ts'
 import type { Endpoint } from '../http/exchange.ts'
+import { assertRecent } from '../http/handler.ts'
 import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { clearCookie } from '../sessions/cookies.ts'
@@ -62,7 +63,7 @@ function organizationRow({ name, slug, role }: Membership): Html {
 }
 
 function sessionRow(
-  { id, device, address, createdAt, lastSeenAt }: SessionSummary,
+  { id, device, address, createdAt, lastSeenAt, kept }: SessionSummary,
   { own, now }: { own: boolean; now: Date },
 ): Html {
   const name = `session-${id}`
@@ -71,8 +72,8 @@ function sessionRow(
       <strong>${device || 'Unknown browser'}</strong>
       ${own ? html`<span class="mark">This browser</span>` : ''}
       <p class="quiet">
-        ${address ? html`${address} · ` : ''}Last used ${ago(lastSeenAt, now)}.<br />
-        Signed in on ${moment(createdAt)}.
+        Last used ${ago(lastSeenAt, now)}.${address ? html` Network address: ${address}.` : ''}<br />
+        Signed in on ${moment(createdAt)}${kept ? ', and kept signed in' : ''}.
       </p>
     </div>
     ${buttonForm(`/account/sessions/${id}/end`, 'End session', { look: 'danger', describedBy: name })}
@@ -85,14 +86,20 @@ function endOthers(count: number): Html {
       Or end all others: ${count === 1 ? '1 session' : `${count} sessions`}. This browser stays
       signed in.
     </p>
-    ${buttonForm('/account/sessions/end-others', 'End all other sessions', { look: 'danger', describedBy: 'others' })}`
+    <div class="row">
+      ${buttonForm('/account/sessions/end-others', 'End all other sessions', { look: 'danger', describedBy: 'others' })}
+      ${buttonForm('/account/sessions/end-all', 'End all, this one too', { look: 'danger' })}
+    </div>`
 }
 
 /** `POST /account/sessions/:session/end`: ends one of one's own sessions; anybody else's does not exist. */
-export const endSession: Endpoint = async ({ services, asker, params, requestId }) => {
+export const endSession: Endpoint = async (exchange) => {
+  const { services, asker, params, requestId } = exchange
   const session = asker.session!
   const userId = session.person.id
   const id = params['session'] ?? ''
+  // Whoever took this browser over may leave it, but not lock its owner out of the others.
+  if (id !== session.id) assertRecent(exchange)
   const now = services.clock.now()
   const ended =
     isId(id) &&
@@ -114,6 +121,19 @@ export const endSession: Endpoint = async ({ services, asker, params, requestId 
   return id === session.id
     ? seeOther('/logout/done', [clearCookie(services.cookies, 'session')])
     : seeOther('/account')
+}
+
+/** `POST /account/sessions/end-all`: ends all of one's own sessions. */
+export const endAllSessions: Endpoint = async ({ services, asker, requestId }) => {
+  const { person } = asker.session!
+  const actor = { userId: person.id, requestId }
+  await revokeSessionsOf(
+    services,
+    person.id,
+    { reason: 'revoked_by_owner', actor },
+    services.clock.now(),
+  )
+  return seeOther('/logout/done', [clearCookie(services.cookies, 'session')])
 }
 
 /** `POST /account/sessions/end-others`: ends all of one's own sessions but this one. */

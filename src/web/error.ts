@@ -29,6 +29,11 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
       advice:
         'Either this sign-in began in another browser, or cookies are blocked for this site. Allow them and start again.',
     },
+    form_gone: {
+      title: 'What you were about to send is gone',
+      advice:
+        'It is kept for ten minutes, for you in this browser only, and shown once. Go back and fill it in again.',
+    },
     org_mismatch: {
       title: 'This sign-in belongs to another organization',
       advice: 'It was begun for another organization than the one it came back to. Start again.',
@@ -46,6 +51,13 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
     guest_quota: {
       title: 'There is no room for another guest now',
       advice: 'Sign in, or try again in a while.',
+    },
+  },
+  sso_failed: {
+    assurance_insufficient: {
+      title: 'You were not asked who you are',
+      advice:
+        'This needs you to sign in anew, and your organization let you through on an earlier sign-in. Sign out there and try again, or ask your administrator.',
     },
   },
   not_found: {

@@ -31,6 +31,7 @@ export const becomeGuest: Endpoint = async (exchange) => {
 
 async function make({ services, asker, client, request, requestId }: Exchange) {
   const browser = asker.browser ?? randomToken(16)
+  const judging = { lifetimes: services.lifetimes, now: services.clock.now() }
   const { token } = await startGuest(
     services,
     {
@@ -42,7 +43,7 @@ async function make({ services, asker, client, request, requestId }: Exchange) {
     services.clock.now(),
   )
   return {
-    session: (await findSession(services.db, hashToken(token)))!,
+    session: (await findSession(services.db, hashToken(token), judging))!,
     cookies: [
       // A guest has nothing but the cookie: closing the browser must not cost them their work.
       setCookie(services.cookies, 'session', token, services.guests.lifetimes.absolute / 1000),

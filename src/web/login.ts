@@ -1,11 +1,13 @@
-import { listActiveConnections, type Connection } from '../accounts/connections.ts'
+import { findConnection, listActiveConnections, type Connection } from '../accounts/connections.ts'
 import {
   findOnlyOrganization,
   findOrganization,
+  readSessionLimits,
   type Organization,
 } from '../accounts/organizations.ts'
 import { safeReturnTo } from '../flows/return-to.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
+import { isRecentlyProven } from '../http/handler.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
@@ -17,6 +19,7 @@ import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './pag
 export const login: Endpoint = async (exchange) => {
   const { services, url } = exchange
   const returnTo = safeReturnTo(url.searchParams.get('return_to'), services.origin)
+  if (isToConfirm(exchange)) return confirmPage(exchange, returnTo)
   if (alreadyIn(exchange)) return seeOther(returnTo)
   const named = url.searchParams.get('org')
   if (named)
@@ -34,8 +37,8 @@ export const login: Endpoint = async (exchange) => {
 export const loginOrganization: Endpoint = async (exchange) => {
   const { services, url, params } = exchange
   const returnTo = safeReturnTo(url.searchParams.get('return_to'), services.origin)
-  if (alreadyIn(exchange)) return seeOther(returnTo)
   const organization = await findOrganization(services.db, params['org'] ?? '')
+  if (alreadyIn(exchange, organization)) return seeOther(returnTo)
   if (!organization) throw new AppError('not_found', { reason: 'unknown_organization' })
   return organizationPage(exchange, organization, { returnTo, hint: await hintOf(exchange) })
 }
@@ -45,6 +48,47 @@ export const forget: Endpoint = ({ services, form }) =>
   seeOther(`/login${back(safeReturnTo(form['return_to'], services.origin))}`, [
     clearCookie(services.cookies, 'browser'),
   ])
+
+/** Whether somebody is signed in here, but has to show once more who they are. */
+function isToConfirm(exchange: Exchange): boolean {
+  const { asker, url } = exchange
+  if (!asker.session || asker.session.kind !== 'user' || url.searchParams.has('switch'))
+    return false
+  if (asker.verdict.standing !== 'user') return !url.searchParams.has('other')
+  return url.searchParams.has('reauth') && !isRecentlyProven(exchange)
+}
+
+/** Every way in which this session was proven is a way to prove it once more. */
+async function confirmPage({ services, asker }: Exchange, returnTo: string): Promise<Response> {
+  const { person, organizations } = asker.session!
+  const found = await Promise.all(
+    organizations.map(({ connectionId }) => findConnection(services.db, connectionId)),
+  )
+  return page(
+    { title: 'Confirm it is you' },
+    html`<h1>Confirm it is you</h1>
+      <p>
+        You are signed in as <strong><bdi>${person.name}</bdi></strong
+        >. What you are about to do needs a recent sign-in.
+      </p>
+      ${found.map((connection) => (connection ? confirmForm(connection, returnTo) : ''))}
+      <p class="also quiet">You come back to where you were. Nothing is lost.</p>
+      <div class="row">
+        <a href="/login?switch=1&return_to=${encodeURIComponent(returnTo)}"
+          >Sign in as somebody else</a
+        >
+        <a href="/logout">Sign out</a>
+      </div>`,
+  )
+}
+
+function confirmForm({ id, name, organization }: Connection, returnTo: string): Html {
+  const label = html`Continue with <bdi>${name}</bdi> of <bdi>${organization.name}</bdi>`
+  return buttonForm(`/sso/${id}/start`, label, {
+    look: 'primary',
+    fields: { return_to: returnTo, reauth: '1' },
+  })
+}
 
 function chooserPage(exchange: Exchange, returnTo: string): Promise<Response> {
   return page(
@@ -83,6 +127,8 @@ async function organizationPage(
 ): Promise<Response> {
   const { services, asker } = exchange
   const connections = await listActiveConnections(services.db, organization.id)
+  const limits = await readSessionLimits(services.db, organization.id)
+  const keep = limits?.keepSignedIn ?? false
   const expired =
     asker.state.session === 'expired' ||
     (hint?.sessionEndsAt && hint.sessionEndsAt <= services.clock.now())
@@ -95,7 +141,7 @@ async function organizationPage(
         Sign in to <strong><bdi>${organization.name}</bdi></strong>
         <span class="quiet">(${organization.slug})</span>.
       </p>
-      ${connections.map((connection) => startForm(connection, returnTo))}
+      ${connections.map((connection) => startForm(connection, { returnTo, keep }))}
       ${
         connections.length === 0
           ? html`<p>
@@ -122,12 +168,20 @@ async function organizationPage(
   return response
 }
 
-function startForm({ id, name }: Connection, returnTo: string): Html {
-  return buttonForm(`/sso/${id}/start`, html`Continue with <bdi>${name}</bdi>`, {
-    look: 'primary',
-    fields: { return_to: returnTo },
-  })
+function startForm(
+  { id, name }: Connection,
+  { returnTo, keep }: { returnTo: string; keep: boolean },
+): Html {
+  return html`<form method="post" action="/sso/${id}/start">
+    ${hiddenFields({ return_to: returnTo })}
+    <button class="primary">Continue with <bdi>${name}</bdi></button>
+    ${keep ? keepChoice : ''}
+  </form>`
 }
+
+const keepChoice = html`<label class="choice">
+  <input type="checkbox" name="keep" value="yes" /> Keep me signed in on this browser
+</label>`
 
 /** Whoever signed in here last, by initials only: somebody else may be looking. */
 function lastHere({ name }: BrowserHint, returnTo: string): Html {
@@ -142,8 +196,10 @@ function initials(name: string): string {
   return words.map(([first]) => `${first}.`).join(' ')
 }
 
-function alreadyIn({ asker, url }: Exchange): boolean {
-  return asker.verdict.standing === 'user' && !url.searchParams.has('switch')
+/** Whether there is nothing to do here: somebody is signed in, and to that organization where one is asked for. */
+function alreadyIn({ asker, url }: Exchange, organization?: Organization): boolean {
+  if (asker.verdict.standing !== 'user' || url.searchParams.has('switch')) return false
+  return !organization || asker.session!.organizations.some(({ id }) => id === organization.id)
 }
 
 /** Who signed in with this browser last, unless they are gone. */

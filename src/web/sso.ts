@@ -8,10 +8,11 @@ import {
   type LoginTurn,
 } from '../flows/login.ts'
 import type { Ended } from '../flows/flow.ts'
-import type { Endpoint, Exchange } from '../http/exchange.ts'
+import type { Endpoint, Exchange, Services } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
+import { endIfLocked } from '../sessions/lock.ts'
 import { describeDevice } from '../sessions/device.ts'
 import { hiddenFields, html, page, seeOther } from './page.ts'
 import { registerPage } from './register.ts'
@@ -22,9 +23,12 @@ export const start: Endpoint = async (exchange) => {
   const connection = await connectionOf(exchange)
   const browser = asker.browser ?? randomToken(16)
   const turn = turnOf(exchange, connection, browser)
+  const reauth = form['reauth'] === '1'
   const answer = await startLogin(turn, {
     returnTo: form['return_to'] ?? null,
     loginHint: form['login_hint'],
+    keep: reauth ? undefined : form['keep'] === 'yes',
+    reauth,
   })
   const response = await respond(exchange, connection, answer)
   response.headers.append(
@@ -90,10 +94,19 @@ async function resume(
   if (brought.agreed === false) {
     const outcome = { kind: 'refused', code: 'sso_denied', reason: 'stayed_signed_in' } as const
     await consumeFlow(services.db, loaded.flow.id, outcome, services.clock.now())
+    await endIfLocked(services, asker, exchange.requestId, services.clock.now())
     return seeOther('/')
   }
   const turn = { ...turnOf(exchange, connection, asker.browser!), handle: handle!, ...brought }
-  return respond(exchange, connection, await continueLogin(loaded.flow, turn), handle!)
+  const answer = await continueLogin(loaded.flow, turn)
+  // A provider that is merely away ends nothing.
+  if (
+    answer.kind === 'ended' &&
+    answer.outcome.kind === 'refused' &&
+    answer.outcome.code !== 'sso_unavailable'
+  )
+    await endIfLocked(services, asker, exchange.requestId, services.clock.now())
+  return respond(exchange, connection, answer, handle!)
 }
 
 async function respond(
@@ -122,7 +135,7 @@ async function respond(
     case 'signed-in':
       return seeOther(answer.returnTo, [
         ...(answer.opened.token
-          ? [setCookie(services.cookies, 'session', answer.opened.token)]
+          ? [sessionCookie(services, { ...answer.opened, token: answer.opened.token })]
           : []),
         ...(asker.browser
           ? [setCookie(services.cookies, 'browser', asker.browser, browserMaxAge)]
@@ -130,8 +143,18 @@ async function respond(
       ])
     case 'ended':
       if (answer.outcome.kind === 'signed-in') return seeOther(answer.outcome.returnTo)
+      if (answer.outcome.kind === 'shown') throw new AppError('internal_error')
       throw new AppError(answer.outcome.code, { reason: answer.outcome.reason })
   }
+}
+
+/** The session's cookie: it ends with the browser, or where the person asked to be kept signed in with the session. */
+function sessionCookie(
+  { cookies, clock }: Services,
+  { token, keptUntil }: { readonly token: string; readonly keptUntil?: Date },
+): string {
+  const maxAge = keptUntil && (keptUntil.getTime() - clock.now().getTime()) / 1000
+  return setCookie(cookies, 'session', token, maxAge)
 }
 
 /**

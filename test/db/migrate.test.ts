@@ -12,6 +12,7 @@ import { newSealingKey, readConfig } from '../../src/lib/config.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createSealer } from '../../src/lib/seal.ts'
 import { hashToken, Secret } from '../../src/lib/secrets.ts'
+import { defaultLifetimes } from '../../src/sessions/lifetimes.ts'
 import { findSession, judgeSession } from '../../src/sessions/lookup.ts'
 import { createTestDatabase } from '../_database.ts'
 
@@ -169,9 +170,11 @@ suite('rows that an earlier program wrote', () => {
   })
 
   async function loads(db: Db): Promise<void> {
-    const session = await findSession(db, hashToken('a session token'))
+    const now = new Date('2026-06-01T13:00:00Z')
+    const judging = { lifetimes: defaultLifetimes, now }
+    const session = await findSession(db, hashToken('a session token'), judging)
     assert.ok(session)
-    assert.equal(judgeSession(session, new Date('2026-06-01T13:00:00Z')), 'user-current')
+    assert.equal(judgeSession(session, now), 'user-current')
     assert.deepEqual(session.person, { id: id(1), name: 'Alice', email: 'Alice@acme.example' })
     assert.deepEqual(
       session.organizations.map(({ slug, role }) => [slug, role]),

@@ -47,6 +47,8 @@ describe('S2-38 every state of the decision can be entered, and is what the page
     '7': ['unknown_identity_known_browser', [303, '/account']],
     '11': ['welcome_back', [303, '/login?return_to=%2Faccount']],
     '12': ['fresh', [303, '/login?return_to=%2Faccount']],
+    '13': ['reauth_required', [303, '/login?reauth=1&return_to=%2Faccount']],
+    '14': ['reauth_then_set_hint', [303, '/login?reauth=1&return_to=%2Faccount']],
     '15': ['not_arrived_yet', [303, '/login?return_to=%2Faccount']],
   }
 
@@ -95,7 +97,7 @@ describe('S2-38 every state of the decision can be entered, and is what the page
     const closed = states.filter(({ enter }) => typeof enter === 'string')
     assert.deepEqual(
       closed.map(({ name }) => name),
-      ['4', '8', '9', '10', '13', '14', '16'],
+      ['4', '8', '9', '10', '16'],
     )
     for (const { name } of closed) assert.equal((await enter(name)).answer.status, 404)
     const open = states.filter(({ enter }) => typeof enter !== 'string').map(({ name }) => name)

@@ -155,14 +155,14 @@ describeEveryRim('the rim', (rim) => {
     })
     const stranger = await sallyport.authenticate(request)
     assert.equal(stranger.signedIn, false)
-    const led = sallyport.challenge(request, stranger)
+    const led = await sallyport.challenge(request, stranger)
     assert.equal(led.status, 303)
     assert.equal(
       led.headers.get('location'),
       `${app.origin}/login?return_to=${encodeURIComponent('/reports?page=2')}`,
     )
     assert.equal(led.headers.get('x-request-id'), 'mine')
-    assert.equal(sallyport.challenge(request, who).status, 403)
+    assert.equal((await sallyport.challenge(request, who)).status, 403)
   })
 
   test('what is not there is 404', async () => {

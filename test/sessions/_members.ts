@@ -3,8 +3,10 @@ import { openDatabase, type Db } from '../../src/db/open.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { hashToken, randomToken } from '../../src/lib/secrets.ts'
 import { authenticate, type SessionServices } from '../../src/sessions/authenticate.ts'
-import { Lease, localClocks, type LocalClocks } from '../../src/sessions/lease.ts'
+import { localClocks, type LocalClocks } from '../../src/lib/clock.ts'
+import { Lease } from '../../src/sessions/lease.ts'
 import { Node, type NodeOptions } from '../../src/sessions/node.ts'
+import { Slides } from '../../src/sessions/slides.ts'
 import type { TestApp } from '../_app.ts'
 import { cuttable, type CuttableConnection } from '../_cut.ts'
 
@@ -72,11 +74,18 @@ export async function startMember(
   await (timed ? node.start() : node.renew())
   t.after(async () => {
     line.mend()
+    await slides.stop()
     await node.stop()
     await db.destroy()
     await line.close()
   })
-  const own: SessionServices = { ...services, db, node }
+  const slides = new Slides({
+    db,
+    memory: node.memory,
+    lifetimes: services.lifetimes,
+    log: services.log,
+  })
+  const own: SessionServices = { ...services, db, node, slides }
   return {
     services: own,
     node,
@@ -84,7 +93,7 @@ export async function startMember(
     clocks,
     async accepts(token) {
       const asker = await authenticate(own, `${services.cookies.session}=${token}`)
-      return asker.session !== null
+      return asker.verdict.standing === 'user'
     },
   }
 }

@@ -13,6 +13,9 @@ export function sessionOf(i: number, organization = i): StoredSession {
     role: 'member',
     connectionId: `connection-${organization}`,
     identityId: `identity-${i}`,
+    endsAt: later.getTime(),
+    idleEndsAt: later.getTime(),
+    idleFor: 3_600_000,
   } as const
   return {
     id: `session-${i}`,
@@ -27,6 +30,12 @@ export function sessionOf(i: number, organization = i): StoredSession {
     idleEndsAt: later,
     absoluteEndsAt: later,
     browserHash: null,
+    kept: false,
+    reauthAt: null,
+    lockedAt: null,
+    challengedAt: null,
+    ranOut: false,
+    goodUntil: later.getTime(),
     ended: 'no',
     endedAt: null,
     account: 'active',

@@ -388,6 +388,7 @@ describe('several nodes on one database', () => {
     assert.equal(await name(), 'renamed')
     app.clock.advance(61_000)
     await name()
+    await member.services.slides.flush()
     assert.equal(await name(), 'new name')
   })
 

@@ -161,7 +161,7 @@ describe('the request decision', () => {
   it('S3-22 the profile cookie never adds a right', () => {
     const rights = (state: RichState) =>
       (['public', 'guest', 'user', 'recent'] as const).filter(
-        (access) => !admit(decide(state), state, access, true),
+        (access) => !admit(decide(state), state, access, { recent: true, reading: true }),
       )
     for (const state of everyState) {
       const without = rights({ ...state, hint: 'absent' })
@@ -205,8 +205,8 @@ describe('the request decision', () => {
 
   it('REV-11 asks for a recent sign-in where the route needs one', () => {
     const state = { ...request, session: 'user-current', registration: 'active' } as const
-    assert.equal(admit(decide(state), state, 'recent', false), 'reauth_required')
-    assert.equal(admit(decide(state), state, 'recent', true), null)
+    assert.equal(admit(decide(state), state, 'recent'), 'reauth_required')
+    assert.equal(admit(decide(state), state, 'recent', { recent: true }), null)
   })
 
   it('tells a program why it is refused', () => {

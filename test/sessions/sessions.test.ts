@@ -7,7 +7,8 @@ import { newId } from '../../src/lib/ids.ts'
 import { suspendPerson } from '../../src/sessions/revoke.ts'
 import { hashToken, isToken, randomToken } from '../../src/lib/secrets.ts'
 import type { PersonalProof, Proof } from '../../src/providers/proof.ts'
-import { openSession, slideSession } from '../../src/sessions/sessions.ts'
+import { openSession } from '../../src/sessions/sessions.ts'
+import { slideSessions } from '../../src/sessions/slides.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
 
@@ -457,7 +458,8 @@ describe('sessions', () => {
     const { session } = (await (await browser.api('/me')).json()) as { session: { id: string } }
     await browser.post('/logout')
     const { db, lifetimes, clock } = app.sallyport.services
-    await slideSession(db, session.id, lifetimes, new Date(clock.now().getTime() + 120_000))
+    const at = new Date(clock.now().getTime() + 120_000)
+    await slideSessions(db, [{ id: session.id, from: at, at }], lifetimes)
     const row = await db
       .selectFrom('sessions')
       .selectAll()
@@ -487,7 +489,9 @@ describe('sessions', () => {
       await Promise.all(Array.from({ length: 10 }, () => status(browser)))
     assert.deepEqual(await seen(), first)
     app.clock.advance(61_000)
-    await status(browser)
+    for (let i = 0; i < 1000; i++) await status(browser)
+    assert.deepEqual(await seen(), first, 'gathered, not written yet')
+    await app.sallyport.services.slides.flush()
     const moved = await seen()
     assert.equal(moved.last_seen_at.getTime(), app.clock.now().getTime())
     assert.notEqual(moved.written, first.written)

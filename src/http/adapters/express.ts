@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pathOf, toListener } from '../server.ts'
-import type { Mountable, SignedIn } from '../who.ts'
+import type { Demands, Mountable, SignedIn } from '../who.ts'
 import { requireUser as requireUserOverNode } from './node.ts'
 
 declare global {
@@ -15,6 +15,8 @@ declare global {
 /** The part of an Express request that is used. */
 interface ExpressRequest extends IncomingMessage {
   readonly originalUrl: string
+  /** What a parser has made of the body, if one ran before. */
+  readonly body?: unknown
   who?: SignedIn
 }
 
@@ -38,12 +40,23 @@ export function pages(sallyport: Pick<Mountable, 'fetch' | 'quick' | 'owns'>): M
 }
 
 /** Lets signed-in people pass, with `request.who`; leads everybody else to the sign-in page and back. */
-export function requireUser(sallyport: Pick<Mountable, 'authenticate' | 'challenge'>): Middleware {
+export function requireUser(
+  sallyport: Pick<Mountable, 'authenticate' | 'challenge'>,
+  demands: Demands = {},
+): Middleware {
   return (request, response, next) => {
-    requireUserOverNode(sallyport, request, response, request.originalUrl).then((who) => {
+    const asked = { ...demands, target: request.originalUrl, form: parsedForm(request.body) }
+    requireUserOverNode(sallyport, request, response, asked).then((who) => {
       if (!who) return
       request.who = who
       next()
     }, next)
   }
+}
+
+/** A parsed form of plain fields; anything else is not kept. */
+function parsedForm(body: unknown): Record<string, string> | undefined {
+  if (typeof body !== 'object' || body === null) return undefined
+  const plain = Object.values(body).every((value) => typeof value === 'string')
+  return plain ? (body as Record<string, string>) : undefined
 }

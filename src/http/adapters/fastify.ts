@@ -1,7 +1,7 @@
 import type {} from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pathOf, toListener } from '../server.ts'
-import type { Mountable, SignedIn } from '../who.ts'
+import type { Demands, Mountable, SignedIn } from '../who.ts'
 import { requireUser as requireUserOverNode } from './node.ts'
 
 declare module 'fastify' {
@@ -51,10 +51,14 @@ export function pages(
 }
 
 /** Lets signed-in people pass, with `request.who`; leads everybody else to the sign-in page and back. */
-export function requireUser(sallyport: Pick<Mountable, 'authenticate' | 'challenge'>): Hook {
+export function requireUser(
+  sallyport: Pick<Mountable, 'authenticate' | 'challenge'>,
+  demands: Demands = {},
+): Hook {
   return async (request, reply) => {
     const { raw, originalUrl } = request
-    request.who = (await requireUserOverNode(sallyport, raw, reply.raw, originalUrl)) ?? null
+    const asked = { ...demands, target: originalUrl }
+    request.who = (await requireUserOverNode(sallyport, raw, reply.raw, asked)) ?? null
     if (!request.who) reply.hijack()
   }
 }

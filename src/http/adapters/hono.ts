@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Mountable, SignedIn } from '../who.ts'
+import type { Demands, Mountable, SignedIn } from '../who.ts'
 
 /** What `@hono/node-server` binds; other rims bind none, and then no address is known. */
 interface Bindings {
@@ -18,10 +18,18 @@ export function pages(sallyport: Pick<Mountable, 'fetch' | 'owns'>): MiddlewareH
 /** Lets signed-in people pass, with `c.get('who')`; leads everybody else to the sign-in page and back. */
 export function requireUser(
   sallyport: Pick<Mountable, 'authenticate' | 'challenge'>,
+  demands: Demands = {},
 ): MiddlewareHandler<{ Variables: { who: SignedIn } }> {
   return async (c, next) => {
-    const who = await sallyport.authenticate(c.req.raw)
-    if (!who.signedIn) return sallyport.challenge(c.req.raw, who)
+    const { raw } = c.req
+    const who = await sallyport.authenticate(raw, demands)
+    if (!who.signedIn) {
+      const { url, method, headers } = raw
+      return sallyport.challenge(
+        { url, method, headers, body: raw.bodyUsed ? null : raw.body },
+        who,
+      )
+    }
     c.set('who', who)
     return next()
   }

@@ -183,8 +183,12 @@ export function protocol(world: World): System<WorldState> {
 
   function* slides(w: WorldState, n: NodeState): Generator<Happening> {
     if (n.slide === sliding.nothing && n.remembers === 1 && n.lease < L)
-      yield ['slides', { ...n, slide: sliding.sent }]
-    if (n.slide === sliding.sent) {
+      yield ['is used', { ...n, slide: sliding.recalled }]
+    if (n.slide === sliding.recalled) {
+      const kept = holds('a use changes only what is remembered') ? n.remembers : 1
+      yield ['gathers the use', { ...n, slide: sliding.gathered, remembers: kept }]
+    }
+    if (n.slide === sliding.gathered) {
       const written = { ...n, slide: sliding.written }
       if (!holds('slide only what lives')) yield ['slide writes it back', written, { alive: 1 }]
       else if (w.alive === 1) yield ['slide writes', written]

@@ -22,6 +22,8 @@ export const rules = {
   'a fill is fenced': 'whatever a read found is remembered',
   'share under a lease': 'whoever asks joins a read under way',
   'share at one position': 'a read that began before a revocation was applied is joined',
+  'a use changes only what is remembered':
+    'a session that was used is remembered as it was recalled, moved on',
   'slide only what lives': 'a slide writes the session back as it was remembered',
   'a slide is not remembered': 'what a slide has written is remembered',
   'positions in commit order': 'positions are given out before the commit',
@@ -39,6 +41,7 @@ export const needed: { readonly [R in Rule]?: Partial<World> } = {
   'T before what is seen': { lease: 3 },
   'a margin for drift': { drift: true },
   'both clocks': { suspend: true },
+  'a use changes only what is remembered': { slides: true },
   'slide only what lives': { slides: true },
   'a slide is not remembered': { slides: true },
   'positions in commit order': { other: true },

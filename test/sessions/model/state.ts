@@ -17,7 +17,8 @@ export const asked = {
 } as const
 
 export const reading = { nothing: 0, sent: 1, alive: 2, dead: 3 } as const
-export const sliding = { nothing: 0, sent: 1, written: 2 } as const
+/** A use is recalled from memory, changes what is remembered, waits to be written, and is written for good. */
+export const sliding = { nothing: 0, recalled: 1, gathered: 2, written: 3 } as const
 export const revoking = { before: 0, committed: 1, waiting: 2, returned: 3, seeing: 4 } as const
 
 /** One node, its row in the database, and one session that it may remember. All ages are ticks. */
@@ -115,8 +116,8 @@ function nodeKey(n: NodeState): number {
     n.ghost
   const row = (n.row * 12 + n.rowAge) * 3 + n.rowPosition
   const memory =
-    ((((n.remembers * 4 + n.read) * 3 + n.readPosition) * 2 + n.late) * 3 + n.slide) * 3 +
+    ((((n.remembers * 4 + n.read) * 3 + n.readPosition) * 2 + n.late) * 4 + n.slide) * 3 +
     n.position
   const clocks = (n.since * 8 + n.lease) * 10 + n.steady
-  return ((statement * 72 + row) * 432 + memory) * 640 + clocks
+  return ((statement * 72 + row) * 576 + memory) * 640 + clocks
 }
