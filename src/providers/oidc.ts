@@ -56,7 +56,7 @@ async function begin(
     code_challenge: await calculatePKCECodeChallenge(remember.verifier),
     code_challenge_method: 'S256',
     max_age: remember.maxAge?.toString(),
-    prompt: to.prompt,
+    ...(to.prompt && { prompt: to.prompt }),
     acr_values: config.requiredAcr?.join(' '),
     login_hint: to.loginHint,
   }

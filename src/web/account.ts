@@ -72,7 +72,7 @@ function sessionRow(
       <strong>${device || 'Unknown browser'}</strong>
       ${own ? html`<span class="mark">This browser</span>` : ''}
       <p class="quiet">
-        Last used ${ago(lastSeenAt, now)}.${address ? html` Network address: ${address}.` : ''}<br />
+        ${address ? html`Network address ${address} · ` : ''}Last used ${ago(lastSeenAt, now)}.<br />
         Signed in on ${moment(createdAt)}${kept ? ', and kept signed in' : ''}.
       </p>
     </div>

@@ -175,13 +175,16 @@ function startForm(
   return html`<form method="post" action="/sso/${id}/start">
     ${hiddenFields({ return_to: returnTo })}
     <button class="primary">Continue with <bdi>${name}</bdi></button>
-    ${keep ? keepChoice : ''}
+    ${keep ? keepChoice(`keep-${id}`) : ''}
   </form>`
 }
 
-const keepChoice = html`<label class="choice">
-  <input type="checkbox" name="keep" value="yes" /> Keep me signed in on this browser
-</label>`
+function keepChoice(id: string): Html {
+  return html`<div class="tick">
+    <input type="checkbox" id="${id}" name="keep" value="yes" />
+    <label for="${id}">Keep me signed in on this browser</label>
+  </div>`
+}
 
 /** Whoever signed in here last, by initials only: somebody else may be looking. */
 function lastHere({ name }: BrowserHint, returnTo: string): Html {

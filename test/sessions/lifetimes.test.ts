@@ -92,7 +92,7 @@ describe('how long sessions last', () => {
 
   it('S3-17c S3-35 REV-17 whoever asks to be kept signed in is, for thirty days; the cookie ends with the session', async () => {
     const page = await (await browser.get('/login/acme')).text()
-    assert.match(page, /<input type="checkbox" name="keep" value="yes"/)
+    assert.match(page, /<input type="checkbox" id="keep-[^"]+" name="keep" value="yes"/)
     const kept = await start(browser, 'kept', { keep: 'yes' })
     assert.equal(maxAgeOf(kept), days(30) / 1000)
     const other = app.browser()

@@ -205,7 +205,7 @@ describe('what pages say', () => {
     await app.signIn(here, 'dora')
     const { html, text } = await readPage(await here.get('/account'))
     const now = app.clock.now()
-    assert.equal(text.match(/This browser 192/g)?.length, 1)
+    assert.equal(text.match(/This browser Network address 192/g)?.length, 1)
     assert.match(text, /192\.0\.2\.7 · Last used just now\./)
     assert.match(text, /192\.0\.2\.7 · Last used 3 minutes ago\./)
     assert.ok(html.includes(`<time datetime="${now.toISOString()}">`))
