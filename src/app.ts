@@ -20,7 +20,8 @@ import {
 } from './db/open.ts'
 import type { LoginServices } from './flows/login.ts'
 import type { Route, Services } from './http/exchange.ts'
-import { handle } from './http/handler.ts'
+import { answerPreflight } from './http/cors.ts'
+import { handle, requestIdOf } from './http/handler.ts'
 import { secure } from './http/headers.ts'
 import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
@@ -174,6 +175,7 @@ async function wire(
     cookies: cookieNames(config.url),
     lifetimes,
     slides,
+    corsOrigins: config.corsOrigins,
     retention: { sessions: days(config.keepSessionsDays), flows: days(config.keepFlowsDays) },
     guests: guestRules(config, given.guests),
     termsUrl: config.termsUrl,
@@ -285,11 +287,19 @@ function route(services: Services, table: readonly Route[]): Hono<{ Bindings: { 
     )
   }
   for (const [path, methods] of allowed) {
+    const cors = table.some((row) => row.path === path && row.cors)
+    if (cors)
+      router.options(path, (c) => {
+        const requestId = requestIdOf(c.req.raw.headers.get('x-request-id'))
+        const answer = answerPreflight(c.req.raw.headers, [...methods], services.corsOrigins)
+        return secure(answer, { https: services.cookies.secure, requestId })
+      })
     router.all(path, (c) =>
       handle(services, 'method_not_allowed', {
         request: c.req.raw,
         peer: c.env.peer,
         allow: [...methods].join(', '),
+        cors,
       }),
     )
   }

@@ -3,7 +3,9 @@ import type { QueueName, QueuedJobs } from './db/queue.ts'
 import type { Recurring } from './db/recurring.ts'
 import { purgeOld } from './flows/upkeep.ts'
 import { minutes, seconds } from './lib/clock.ts'
+import { metrics } from './lib/metrics.ts'
 import type { Services } from './http/exchange.ts'
+import { purgeGuests } from './sessions/guests.ts'
 import { prune } from './sessions/revocations.ts'
 
 /** What is done with each queued job: once for every transaction that left one, on whichever node takes it. */
@@ -24,7 +26,11 @@ export const recurring: readonly Recurring<Services>[] = [
     name: 'purge',
     every: minutes(10),
     run: async (services, signal) => {
-      await purgeOld(services, services.clock.now(), signal)
+      const now = services.clock.now()
+      await purgeOld(services, now, signal)
+      if (signal.aborted) return
+      const guests = await purgeGuests(services.db, services.guests, now, 100)
+      metrics.purged.add(guests, 'guests')
     },
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },

@@ -57,7 +57,7 @@ export const routes: readonly Route[] = [
     doing: 'End one of your sessions',
     endpoint: endSession,
   },
-  { ...read, path: '/me', access: 'guest', endpoint: me },
+  { ...read, path: '/me', access: 'guest', cors: true, endpoint: me },
   { ...read, path: '/verify', access: 'public', endpoint: verify },
   { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },

@@ -42,20 +42,24 @@ export function errorCodes(): string {
 
 /** `docs/http.md`: every endpoint. */
 export function endpoints(): string {
-  const rows = routes.map(({ method, path, access, csrf, body }) => [
+  const rows = routes.map(({ method, path, access, csrf, body, cors }) => [
     method,
     code(path.replace(/^\/assets\/.*\./, '/assets/….')),
     access,
     csrf === 'none' ? '' : csrf,
     body === 'none' ? '' : body,
+    cors ? 'yes' : '',
   ])
   return page(
     'HTTP',
     '`src/routes.ts`',
     'What is not here does not exist: an unknown path is 404, a known one with another method 405. `HEAD` answers like `GET`. ' +
       '*access* says who may call: everybody, a guest or a signed-in user, or a signed-in user only. *csrf* `same-origin` means only from our own pages. ' +
-      '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB.',
-    table(['method', 'path', 'access', 'csrf', 'body'], rows),
+      '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB. ' +
+      '*cors*: programs on the origins of `SALLYPORT_CORS_ORIGINS` may read the answer, whatever its status; nothing else ' +
+      'ever sends a CORS header. The session cookie is `SameSite=Lax`: browsers send it from the same site only, so a ' +
+      'program on a subdomain of the same site is signed in with its person, and one elsewhere is answered 401.',
+    table(['method', 'path', 'access', 'csrf', 'body', 'cors'], rows),
   )
 }
 

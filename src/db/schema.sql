@@ -256,7 +256,7 @@ CREATE INDEX sessions_live_guests ON sessions USING btree (idle_ends_at) WHERE (
 CREATE INDEX sessions_offered_guest ON sessions USING btree (offered_guest_id) WHERE (offered_guest_id IS NOT NULL);
 CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
-CREATE INDEX sessions_user ON sessions USING btree (user_id) WHERE (revoked_at IS NULL);
+CREATE INDEX sessions_user ON sessions USING btree (user_id);
 CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
 
 create table user_emails (

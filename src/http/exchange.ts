@@ -12,6 +12,8 @@ export interface Services extends SessionServices, LoginServices {
   readonly proxies: readonly AddressRange[]
   readonly proxySecret: Secret | undefined
   readonly version: string
+  /** Origins whose programs may read the answers of routes with `cors`. */
+  readonly corsOrigins: readonly string[]
   /** How long what has ended is kept. */
   readonly retention: Retention
   /** The terms of use that whoever registers is shown. */
@@ -71,5 +73,7 @@ export interface Route {
   readonly doing?: string
   /** Whether the browser's hint is read, because the answer's wording uses it. */
   readonly hint?: boolean
+  /** Whether programs on the allowed origins may read the answer. @default false */
+  readonly cors?: boolean
   readonly endpoint: Endpoint
 }

@@ -13,6 +13,7 @@ import { isRecent } from '../sessions/lifetimes.ts'
 import { demandReauthentication } from '../sessions/lock.ts'
 import { readForm } from './body.ts'
 import { callerOf } from './caller.ts'
+import { allowOrigin } from './cors.ts'
 import { fromOwnPages, siteOf } from './csrf.ts'
 import type { Caller, Exchange, Route, Services } from './exchange.ts'
 import { secure } from './headers.ts'
@@ -27,6 +28,8 @@ export interface Incoming {
   readonly peer: string | undefined
   /** The methods the path knows, where the request's is none of them (RFC 9110 §15.5.6). */
   readonly allow?: string
+  /** Whether programs on other origins may read the answer, where there is no route that says so. */
+  readonly cors?: boolean
 }
 
 /** How long a client should wait before asking again, in seconds, when something is away. */
@@ -84,6 +87,8 @@ export async function handle(
   }
   const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
   if (asker) applyCookies(answer.headers, services, asker, caller)
+  if (typeof route === 'string' ? incoming.cors : route.cors)
+    allowOrigin(answer.headers, request.headers, services.corsOrigins)
   secure(answer, { https: services.cookies.secure, requestId })
   watch.lap('effects')
   tellTimes(services, watch, { route, requestId, status: answer.status })

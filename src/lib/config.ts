@@ -101,6 +101,12 @@ export const settings = {
     'on or off: whether invented people are signed in at the press of a button. npm start in the source sets it; in production nothing starts with it, and the published package holds nothing that reads it.',
     oneOf('off', 'on'),
   ),
+  corsOrigins: setting(
+    'SALLYPORT_CORS_ORIGINS',
+    '',
+    'Origins whose programs may read what the endpoints for programs answer, with the person’s session: https://admin.example.com, comma separated. Browsers send the cookie only from the same site, so only subdomains of SALLYPORT_URL’s site gain by it.',
+    origins,
+  ),
   keptIdleMinutes: setting(
     'SALLYPORT_KEPT_IDLE_MINUTES',
     '43200',
@@ -269,6 +275,13 @@ const rules: readonly Rule[] = [
     about: ['mode', 'host'],
     problem: 'HOST must be a loopback address outside production.',
     broken: (c) => c.mode !== 'production' && !isLoopback(c.host!),
+  },
+  {
+    about: ['corsOrigins'],
+    problem:
+      'SALLYPORT_CORS_ORIGINS may name plain http origins only on loopback (localhost, 127.0.0.1).',
+    broken: (c) =>
+      c.corsOrigins!.some((one) => !one.startsWith('https:') && !isLoopback(new URL(one).hostname)),
   },
   {
     about: ['mode', 'keys'],
@@ -485,6 +498,18 @@ function httpsAddress(value: string): URL {
   if (url?.protocol !== 'https:' || url.username || url.password)
     throw new Error('must be an https address, such as https://example.com/terms.')
   return url
+}
+
+function origins(value: string): readonly string[] {
+  const entries = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
+  return entries.map((entry) => {
+    if (entry === '*')
+      throw new Error('cannot hold *: name the origins, such as https://admin.example.com.')
+    return origin(entry).origin
+  })
 }
 
 function postgresUrl(value: string): Secret {

@@ -76,6 +76,29 @@ suite('production', () => {
     assert.ok(!existsSync(folder))
   })
 
+  test('CSR-09 origins that may read are named one by one, whole and over https', () => {
+    const named = 'https://admin.example.com, https://B.example.com:8443'
+    assert.deepEqual(readConfig({ ...production, SALLYPORT_CORS_ORIGINS: named }).corsOrigins, [
+      'https://admin.example.com',
+      'https://b.example.com:8443',
+    ])
+    for (const wrong of [
+      '*',
+      'null',
+      'admin.example.com',
+      'https://a.example/path',
+      'http://a.example',
+    ])
+      assert.equal(problemsOf({ ...production, SALLYPORT_CORS_ORIGINS: wrong }).length, 1, wrong)
+  })
+
+  test('where metrics are sent is an address for UDP', () => {
+    const url = readConfig({ ...production, STATSD_URL: 'udp://127.0.0.1:8125' }).statsd
+    assert.equal(url?.port, '8125')
+    for (const wrong of ['127.0.0.1:8125', 'http://127.0.0.1', 'udp://', 'udp://u:p@127.0.0.1'])
+      assert.equal(problemsOf({ ...production, STATSD_URL: wrong }).length, 1, wrong)
+  })
+
   test('an empty variable, or one of blanks, is one that is not set', () => {
     assert.equal(readConfig({ ...production, PORT: '', HOST: ' ', LOG_LEVEL: '  ' }).port, 3000)
     assert.equal(problemsOf({ ...production, SALLYPORT_KEYS: ' ' }).length, 1)

@@ -6,6 +6,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index sessions_revoked_at on sessions (revoked_at) where revoked_at is not null;
     -- Without it every session that goes is looked for in the whole table.
     create index sessions_rotated_from on sessions (rotated_from) where rotated_from is not null;
+    -- Whoever goes is looked for in every session, not only in those that live.
+    drop index sessions_user;
+    create index sessions_user on sessions (user_id);
 
     -- Committed events that have no place in the chain yet. Nobody waits for one another here; a job links them.
     create table audit_unlinked (
