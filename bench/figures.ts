@@ -75,7 +75,6 @@ export const unmeasured: readonly string[] = [
   'revoke() to refused on three nodes',
   'identities re-verified a second',
   'token calls per refresh',
-  'memory of a cached session',
   'the same work by better-auth and mod_auth_openidc',
 ]
 

@@ -1,20 +1,36 @@
+import { cpus, platform, release, totalmem } from 'node:os'
 import { unmeasured, type Figure, type FigureKind } from './figures.ts'
+
+/** What a run was on. */
+export interface Machine {
+  readonly processor: string
+  readonly cores: number
+  readonly memoryGB: number
+  readonly system: string
+  readonly node: string
+  readonly postgres: string
+  /** The load average of the minute before the run; near zero when nothing else was at work. */
+  readonly busyBefore: number
+}
+
+/** This machine, but for how busy it is. */
+export function describeMachine(postgres: string): Omit<Machine, 'busyBefore'> {
+  return {
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGB: Math.round(totalmem() / 1e9),
+    system: `${platform()} ${release()}`,
+    node: process.versions.node,
+    postgres,
+  }
+}
 
 /** One run, as it is written down. */
 export interface Results {
   /** ISO 8601. */
   readonly date: string
   readonly effort: 'full' | 'quick'
-  readonly machine: {
-    readonly processor: string
-    readonly cores: number
-    readonly memoryGB: number
-    readonly system: string
-    readonly node: string
-    readonly postgres: string
-    /** The load average of the minute before the run; near zero when nothing else was at work. */
-    readonly busyBefore: number
-  }
+  readonly machine: Machine
   readonly figures: readonly Figure[]
 }
 

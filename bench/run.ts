@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drawChart } from './chart.ts'
 import { describeFigures, type Figures } from './figures.ts'
 import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
 import { measurePurge } from './purge.ts'
-import { createProgress, printResults, type Results } from './report.ts'
+import { createProgress, describeMachine, printResults, type Results } from './report.ts'
 import type { Effort, Tell } from './rounds.ts'
 import { setStage, type Stage } from './stage.ts'
 import { measureStart } from './start.ts'
@@ -19,6 +19,15 @@ const measurements: Readonly<Record<string, Measure>> = {
   authenticate: measureAuthenticate,
   'sign-in': measureSignIn,
   start: (_stage, effort, tell) => measureStart(effort, tell),
+}
+
+/** What is run alone: it takes minutes, and says by itself what came of it. */
+const programs: Readonly<Record<string, () => Promise<void>>> = {
+  purge: async () => {
+    process.exitCode = (await measurePurge(Number(values.rows))) ? 0 : 1
+  },
+  growth: async () => (await import('./growth.ts')).grow(),
+  simulate: async () => (await import('./simulate.ts')).simulate(),
 }
 
 const efforts: Readonly<Record<'full' | 'quick', Effort>> = {
@@ -35,15 +44,16 @@ const { values, positionals } = parseArgs({
   },
 })
 const names = positionals.length > 0 ? positionals : Object.keys(measurements)
+const program = names.length === 1 ? programs[names[0]!] : undefined
 const unknown = names.filter((name) => !Object.hasOwn(measurements, name))
 
-if (positionals.length === 1 && positionals[0] === 'purge') {
-  // Apart from the others: it takes minutes, and no server.
-  process.exitCode = (await measurePurge(Number(values.rows))) ? 0 : 1
+if (program) {
+  process.once('SIGINT', () => process.exit(130))
+  await program()
 } else if (unknown.length > 0) {
   console.error(`There is no measurement "${unknown[0]}".
 Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]
-       npm run bench -- purge [--rows 10000000]`)
+       npm run bench -- ${Object.keys(programs).join('|')} [--rows 10000000]`)
   process.exitCode = 2
 } else {
   // By `exit`, so that whatever was started hears of it.
@@ -68,21 +78,10 @@ async function measure(how: 'full' | 'quick'): Promise<Results> {
     date: new Date().toISOString(),
     effort: how,
     machine: {
-      ...machine(stage.sallyport.ready.postgres),
+      ...describeMachine(stage.sallyport.ready.postgres),
       busyBefore: Number(busyBefore.toFixed(1)),
     },
     figures: describeFigures(Object.assign({}, ...figures)),
-  }
-}
-
-function machine(postgres: string): Omit<Results['machine'], 'busyBefore'> {
-  return {
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memoryGB: Math.round(totalmem() / 1e9),
-    system: `${platform()} ${release()}`,
-    node: process.versions.node,
-    postgres,
   }
 }
 
