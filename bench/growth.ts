@@ -40,7 +40,7 @@ export async function grow(): Promise<void> {
   await node.ask('cold', 1)
 
   const hits: Growth['hits'][number][] = []
-  const slow: Pick<Growth, 'slide' | 'renew' | 'weights'>[] = []
+  let single: Pick<Growth, 'slide' | 'renew' | 'weights'> | undefined
   const nodes: Growth['nodes'][number][] = []
   const workers: Growth['workers'][number][] = []
   for (const sessions of sizes) {
@@ -58,14 +58,12 @@ export async function grow(): Promise<void> {
       (_, i) => `sallyport=${hash('sha256', `session-${i}`, 'base64url')}`,
     )
     for (let count = 1; count <= cpus().length; count++)
-      workers.push(
-        await measureWorkers(count, node.ready.database, load, { cookies, seconds }),
-      )
-    slow.push({
+      workers.push(await measureWorkers(count, node.ready.database, load, { cookies, seconds }))
+    single = {
       weights: await node.ask<Record<string, number>>('weights', 10_000),
       slide: await node.ask<Cost>('slide', 4_000),
       renew: await node.ask<Cost>('renew', 2_000),
-    })
+    }
     for (const count of nodeCounts)
       nodes.push({ nodes: count, ...(await node.ask<NodesCost>('nodes', count)) })
   }
@@ -74,7 +72,7 @@ export async function grow(): Promise<void> {
     date: new Date().toISOString(),
     machine: { ...describeMachine(node.ready.postgres), busyBefore: Number(busyBefore.toFixed(1)) },
     cold,
-    ...slow[0]!,
+    ...single!,
     nodes,
     hits,
     workers,

@@ -57,7 +57,8 @@ export function growthInWords(growth: Growth): string {
       ['workers', 'checks a second', '99 of 100 within', 'processor time of each'],
       workers.map((row) => [row.workers, rounded(row.rate), ms(row.p99Ms), us(row.nodeUs)]),
     ),
-    `**Memory.** A remembered session takes ${readable(Math.round(whole))} bytes; the target is 1,024.`,
+    `**Memory.** A remembered session takes ${readable(Math.round(whole))} bytes; the target is 1,024. Its parts, each` +
+      ' measured by itself:',
     table(
       ['part', 'bytes'],
       [
@@ -85,5 +86,5 @@ function us(value: number): string {
 }
 
 function ms(value: number): string {
-  return `${value.toPrecision(2)} ms`
+  return `${rounded(value)} ms`
 }

@@ -34,7 +34,8 @@ const postmaster = (await readFile(join(data, 'postgres/postmaster.pid'), 'utf8'
 const database = {
   host: postmaster[4]!,
   port: Number(postmaster[3]),
-  ...(await sql<{ user: string; database: string }>`
+  ...(
+    await sql<{ user: string; database: string }>`
     select current_user as "user", current_database() as database`.execute(db)
   ).rows[0]!,
 }
@@ -179,11 +180,13 @@ export interface NodesCost {
   readonly most: Cost
 }
 
+/** What nodes say to the database, by the names of their statements. */
+const ofNodes = ['renew', 'look', 'acknowledge']
 let statements = 0
 const send = pg.Client.prototype.query as (this: unknown, ...args: unknown[]) => unknown
 pg.Client.prototype.query = function (this: unknown, ...args: unknown[]) {
-  const text = typeof args[0] === 'string' ? args[0] : ''
-  if (/^\s*(with renewed|update nodes set position)/.test(text)) statements++
+  const { name } = args[0] as { name?: string }
+  if (name && ofNodes.includes(name)) statements++
   return send.apply(this, args)
 } as never
 
