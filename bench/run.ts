@@ -44,12 +44,12 @@ const { values, positionals } = parseArgs({
   },
 })
 const names = positionals.length > 0 ? positionals : Object.keys(measurements)
-const program = names.length === 1 ? programs[names[0]!] : undefined
+const alone = names.length === 1 && Object.hasOwn(programs, names[0]!)
 const unknown = names.filter((name) => !Object.hasOwn(measurements, name))
 
-if (program) {
+if (alone) {
   process.once('SIGINT', () => process.exit(130))
-  await program()
+  await programs[names[0]!]!()
 } else if (unknown.length > 0) {
   console.error(`There is no measurement "${unknown[0]}".
 Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]
