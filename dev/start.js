@@ -1,6 +1,8 @@
 import '../bin/node-version.js'
 
-// Said here and nowhere else: this command is for development, and signs people in at the press of a button.
+// Said here and nowhere else: this command is for development, shows everything there is, and signs people in at the
+// press of a button.
 process.env.NODE_ENV ??= 'development'
 process.env.SALLYPORT_AUTOSESSION ??= 'on'
+process.env.SALLYPORT_GUESTS ??= 'on'
 await import('./start.ts')

@@ -31,6 +31,7 @@ export function peoplePage(
         </p>
         <ul>
           ${provider.people.map((person) => personRow(person, permit.token))}
+          ${sallyport.services.guests.enabled ? guestRow(permit.token) : ''}
         </ul>
       </section>
       <section aria-labelledby="programs">
@@ -50,5 +51,15 @@ function personRow({ id, name, email, role, suspended }: DevelopmentPerson, toke
       <p class="quiet">${email}<br />${suspended ? 'The provider refuses them.' : what[role]}</p>
     </div>
     ${buttonForm(`/autosession/${id}`, 'Sign in', { fields: { token }, describedBy: `person-${id}` })}
+  </li>`
+}
+
+function guestRow(token: string): Html {
+  return html`<li>
+    <div id="person-guest">
+      <strong>A guest</strong>
+      <p class="quiet">Is nobody yet. A new one at every press.</p>
+    </div>
+    ${buttonForm('/autosession/guest', 'Go on', { fields: { token }, describedBy: 'person-guest' })}
   </li>`
 }

@@ -8,6 +8,7 @@ import type { DevelopmentPerson } from '../provider.ts'
 import { assertPermit } from './gate.ts'
 import { peoplePage } from './page.ts'
 import {
+  becomeGuest,
   comeBack,
   emptyJar,
   keep,
@@ -31,6 +32,8 @@ export function autosessionRoutes(running: () => Running): readonly Route[] {
     const person = running().provider.people.find(({ id }) => id === exchange.params['person'])
     try {
       assertPressed(exchange, running())
+      if (exchange.params['person'] === 'guest' && exchange.services.guests.enabled)
+        return await asGuest(exchange, running())
       if (!person) throw new AppError('not_found', { reason: 'nobody' })
       return await signInAs(exchange, running(), person)
     } catch (error) {
@@ -70,16 +73,32 @@ async function signInAs(
     })
     return arrived
   }
-  const stored = await findSession(services.db, hashToken(session), {
-    lifetimes: services.lifetimes,
-    now: services.clock.now(),
-  })
+  const stored = await findStored(exchange, arrived)
   await tell(exchange, 'devlogin.used', { person: person.id }, stored)
   const cookies = arrived.headers.getSetCookie()
   return exchange.caller === 'navigation' ? seeOther('/account', cookies) : created(person, cookies)
 }
 
-function created({ id, name, role }: DevelopmentPerson, cookies: readonly string[]): Response {
+async function asGuest(exchange: Exchange, running: Running): Promise<Response> {
+  const answer = await becomeGuest(running, emptyJar, callerIn(exchange))
+  const stored = await findStored(exchange, answer)
+  await tell(exchange, 'devlogin.used', { person: 'guest' }, stored)
+  const cookies = answer.headers.getSetCookie()
+  if (exchange.caller === 'navigation') return seeOther('/', cookies)
+  return created({ id: 'guest', name: 'A guest', role: 'guest' }, cookies)
+}
+
+/** The session that an answer has brought. */
+function findStored({ services }: Exchange, answer: Response) {
+  const { db, lifetimes, clock } = services
+  const { session } = keep(services, emptyJar, answer)
+  return session ? findSession(db, hashToken(session), { lifetimes, now: clock.now() }) : undefined
+}
+
+function created(
+  { id, name, role }: { id: string; name: string; role: string },
+  cookies: readonly string[],
+): Response {
   const headers = new Headers({ location: '/me' })
   for (const cookie of cookies) headers.append('set-cookie', cookie)
   return Response.json({ person: { id, name, role } }, { status: 201, headers })

@@ -46,9 +46,7 @@ export async function leaveAndChoose(
   { jar = emptyJar, returnTo = '/account' } = {},
 ): Promise<Arriving> {
   const { services } = sallyport
-  const headers = headersOf(caller, cookieHeader(services, jar))
-  headers.set('origin', services.origin)
-  headers.set('content-type', 'application/x-www-form-urlencoded')
+  const headers = ofOurForm(services, caller, jar)
   const left = await sallyport.fetch(
     new Request(`${services.origin}/sso/${connectionId}/start`, {
       method: 'POST',
@@ -71,6 +69,21 @@ export function comeBack(
   const headers = headersOf(caller, cookieHeader(sallyport.services, jar))
   headers.set('sec-fetch-site', 'cross-site')
   return sallyport.fetch(new Request(back, { headers }), caller.address)
+}
+
+/** Goes on as a guest, as the button on the sign-in page does. */
+export async function becomeGuest(
+  { sallyport }: Running,
+  jar: Jar,
+  caller: Caller,
+): Promise<Response> {
+  const { services } = sallyport
+  const headers = ofOurForm(services, caller, jar)
+  const request = new Request(`${services.origin}/guest`, { method: 'POST', headers, body: '' })
+  const answer = await sallyport.fetch(request, caller.address)
+  if (!answer.ok && answer.status !== 303)
+    throw new AppError('rate_limited', { reason: `no_guest_${answer.status}` })
+  return answer
 }
 
 /** The cookies of a browser after an answer. */
@@ -118,6 +131,14 @@ export async function prepareAccount(
       .execute()
     return { result: undefined, targets: [{ kind: 'user', id: identity.userId }] }
   })
+}
+
+/** What comes with a form on a page of ours. */
+function ofOurForm(services: Services, caller: Caller, jar: Jar): Headers {
+  const headers = headersOf(caller, cookieHeader(services, jar))
+  headers.set('origin', services.origin)
+  headers.set('content-type', 'application/x-www-form-urlencoded')
+  return headers
 }
 
 /** The caller as they are, but for what belongs to the request they sent to autosession. */

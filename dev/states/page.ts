@@ -76,14 +76,17 @@ function ordinary(): Html {
 }
 
 function verdictOf({ state, verdict }: Preview): Html {
+  const found = state
+    ? `Session ${state.session}, registration ${state.registration}, hint ${state.hint}. `
+    : ''
+  const refused = verdict.refuse ? ` Refused: ${verdict.refuse}.` : ''
   return html`<p>
       Row ${verdict.row}, <strong>${verdict.outcome}</strong>: ${standings[verdict.standing]}.
     </p>
     <p class="quiet">
-      Session ${state.session}, registration ${state.registration}, hint ${state.hint}, event
-      ${state.event}. The session: ${verdict.session}. Cookies:
-      ${verdict.cookies.join(', ') || 'none'}. Audit:
-      ${verdict.audit ?? 'none'}.${verdict.refuse ? ` Refused: ${verdict.refuse}.` : ''}
+      ${found}What happens to the session: ${verdict.session}; to the cookies:
+      ${verdict.cookies.join(', ') || 'nothing'}; in the audit:
+      ${verdict.audit ?? 'nothing'}.${refused}
     </p>`
 }
 

@@ -6,6 +6,7 @@ import type { Jar, Running } from '../autosession/sign-in.ts'
 import { states } from './enter.ts'
 import { enteredPage, statesPage } from './page.ts'
 import { previewOf } from './preview.ts'
+import { setStage } from './stage.ts'
 
 /** `/dev/states`: puts this browser into any state of the decision, says what the next request will meet, and lets it be tried. */
 export function statesRoutes(running: () => Running): readonly Route[] {
@@ -18,7 +19,7 @@ export function statesRoutes(running: () => Running): readonly Route[] {
     const state = states.find(({ name }) => name === exchange.params['state'])
     if (!state || typeof state.enter === 'string')
       throw new AppError('not_found', { reason: 'no_such_state' })
-    const entered = await state.enter(running(), callerIn(exchange))
+    const entered = await state.enter(setStage(running(), callerIn(exchange)))
     const preview = await previewOf(running(), entered)
     const page = await enteredPage(state, entered, preview)
     for (const cookie of cookiesFor(exchange, entered.jar))

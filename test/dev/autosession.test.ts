@@ -33,7 +33,7 @@ const refused = /security\.autosession_refused: SALLYPORT_AUTOSESSION is on/
 describe('pressing a button', () => {
   let site: Site
   before(async () => {
-    site = await startSite()
+    site = await startSite({ env: { SALLYPORT_GUESTS: 'on' } })
   })
   after(() => site.close())
 
@@ -139,6 +139,16 @@ describe('pressing a button', () => {
     }
     assert.notEqual(ids[0], ids[1])
     assert.equal(await nameIn(first), undefined, 'the account before is gone, on every node')
+  })
+
+  it('a guest is somebody else at every press', async () => {
+    const ids: unknown[] = []
+    for (const each of [browser(), browser()]) {
+      assert.equal((await press(each, 'guest')).headers.get('location'), '/')
+      const me = (await (await each.api('/me')).json()) as { guest?: { id: string } }
+      ids.push(me.guest?.id)
+    }
+    assert.ok(ids[0] && ids[1] && ids[0] !== ids[1])
   })
 
   it('AUT-05 nothing but a press on our own page, or the token from the terminal, does it', async () => {
