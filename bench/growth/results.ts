@@ -10,7 +10,7 @@ export interface Growth {
   readonly machine: Machine
   /** A check that memory cannot answer, among so many live sessions. */
   readonly cold: readonly ({ readonly sessions: number } & Cost)[]
-  /** Moving a session's end on. */
+  /** Moving one session's end on, a thousand in a statement. */
   readonly slide: Cost
   /** Renewing a lease. */
   readonly renew: Cost

@@ -31,7 +31,7 @@ export function growthInWords(growth: Growth): string {
         us(row.databaseUs),
       ]),
     ),
-    `Moving a session on costs PostgreSQL ${us(slide.databaseUs)}, renewing a lease ${us(renew.databaseUs)}.`,
+    `Moving a session on, a thousand in a statement, costs PostgreSQL ${us(slide.databaseUs)}, renewing a lease ${us(renew.databaseUs)}.`,
     '**Nodes.** Each renews twice a second. A revocation has every node renew and acknowledge once; whoever revokes waits for' +
       ' the slowest.',
     table(

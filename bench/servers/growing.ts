@@ -19,7 +19,7 @@ import { findSession, type StoredSession } from '../../src/sessions/lookup.ts'
 import { SessionMemory } from '../../src/sessions/memory.ts'
 import { Node } from '../../src/sessions/node.ts'
 import { revokeSession } from '../../src/sessions/revoke.ts'
-import { slideSession } from '../../src/sessions/sessions.ts'
+import { batch, slideSessions } from '../../src/sessions/slides.ts'
 import { createZipf } from '../growth/zipf.ts'
 import { work } from '../process.ts'
 
@@ -79,9 +79,9 @@ async function fill(total: number): Promise<void> {
         '192.0.2.7', now(), now() + interval '1 hour', now() + interval '2 hours', now() + interval '12 hours', now()
       from ${sessions}`)
     await query(`insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version,
-        authenticated_at)
-      select md5('session-' || i)::uuid, '${organization.id}', '${connectionId}', ${identity(`(i / ${each})`)}, 1, now()
-      from ${sessions}`)
+        authenticated_at, proved_at, last_seen_at)
+      select md5('session-' || i)::uuid, '${organization.id}', '${connectionId}', ${identity(`(i / ${each})`)}, 1, now(),
+        now(), now() + interval '1 hour' from ${sessions}`)
     await query('vacuum analyze')
     await query('checkpoint')
   })
@@ -153,17 +153,21 @@ function cold(seconds: number): Promise<Cost> {
   })
 }
 
-/** Moves so many sessions on, each once. */
+/** Moves so many sessions on, each once, a thousand in a statement as nodes do it. */
 async function slide(count: number): Promise<Cost> {
   const { rows } = await sql<{ id: string }>`
-    update sessions set last_seen_at = last_seen_at - interval '3 hours'
-    where id in (select id from sessions order by id limit ${count}) returning id`.execute(db)
+    with long_ago as (
+      update sessions set last_seen_at = now() - interval '10 minutes', idle_ends_at = now() + interval '50 minutes'
+      where id in (select id from sessions where revoked_at is null order by id limit ${count}) returning id
+    )
+    update session_proofs set last_seen_at = now() - interval '10 minutes'
+    from long_ago where session_id = id returning id`.execute(db)
+  const at = clock.now()
   return costOf(async () => {
-    const ids = rows.map(({ id }) => id)
-    await atOnce(16, async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop())
-        await slideSession(db, id, services.lifetimes, clock.now())
-    })
+    for (let i = 0; i < count; i += batch) {
+      const touches = rows.slice(i, i + batch).map(({ id }) => ({ id, from: at, at }))
+      await slideSessions(db, touches, services.lifetimes)
+    }
     return count
   })
 }
@@ -272,9 +276,10 @@ async function weigh<T>(count: number, make: (i: number) => T | Promise<T>): Pro
 async function weights(count: number): Promise<Record<string, number>> {
   const memory = new SessionMemory({ sessions: count })
   const before = await heap()
+  const judging = { lifetimes: services.lifetimes, now: clock.now() }
   const load = (key: string) => async () => ({
     live: true,
-    session: await findSession(db, Buffer.from(key, 'latin1')),
+    session: await findSession(db, Buffer.from(key, 'latin1'), judging),
   })
   let next = 0
   await atOnce(16, async () => {
@@ -320,7 +325,7 @@ async function hits({ capacity, population, exponent, requests }: ZipfLoad): Pro
   const own = new Node({ database, log, limits: { sessions: capacity } })
   await own.start()
   const zipf = createZipf(population, exponent)
-  const finding = { db, clock, node: own }
+  const finding = { ...services, node: own }
   const ask = (count: number) => {
     let left = count
     return atOnce(8, async () => {

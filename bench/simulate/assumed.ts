@@ -1,5 +1,5 @@
 import type { Growth } from '../growth/results.ts'
-import { slideEvery } from '../../src/sessions/sessions.ts'
+import { slideEvery } from '../../src/sessions/slides.ts'
 import type { Results } from '../report.ts'
 import type { Activity, Costs, Layout } from './model.ts'
 

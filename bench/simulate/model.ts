@@ -1,10 +1,12 @@
+import { batch, gatherFor } from '../../src/sessions/slides.ts'
+
 /** What one of each costs, in microseconds of processor time unless named otherwise. Measured. */
 export interface Costs {
   /** A check over HTTP that memory answers. */
   readonly check: number
   /** A check's reading of the database, on top of that. */
   readonly read: Both
-  /** Moving a session's end on. */
+  /** Moving one session's end on, among many in one statement. */
   readonly slide: Both
   /** Renewing a lease, or looking what was revoked, or acknowledging it. */
   readonly renew: Both
@@ -55,6 +57,8 @@ export const renewalsEach = 2
 export const looksEach = 2
 /** And one more of the node at which it happened: it looks without waiting for the nudge, which comes too. */
 export const looksOfOwn = 1
+/** How long a node gathers the sessions to move on, in seconds, and how many go into one statement at most. */
+const gather = { for: gatherFor / 1000, atMost: batch }
 /** However many revocations there are, a node looks so often a second at most: those under way share one look. */
 export const mostLooks = 200
 /** So many sessions that each send so many requests a second. */
@@ -157,6 +161,7 @@ export interface Prediction {
   readonly capacity: number
   readonly hits: number
   readonly reads: number
+  /** Sessions moved on, or found to have been. */
   readonly slides: number
   readonly signIns: number
   readonly revocations: number
@@ -236,6 +241,7 @@ function predictWith(
     signIns * costs.signIn.database +
     nodes * statementsOfNode * costs.renew.database
   const databaseCores = databaseUs / 1e6 / layout.busy
+  const writes = Math.min(slides, nodes / gather.for + slides / gather.atMost)
   const prediction = {
     sessions,
     routing: layout.routing,
@@ -248,7 +254,7 @@ function predictWith(
     signIns,
     revocations,
     statementsOfNode,
-    statements: reads + slides + revocations + signIns + nodes * statementsOfNode,
+    statements: reads + writes + revocations + signIns + nodes * statementsOfNode,
     databaseCores,
     primaries: Math.ceil(databaseCores / layout.databaseCores),
   }

@@ -11,7 +11,7 @@ export const slideEvery: number = minutes(1)
 /** How long writes are gathered, in milliseconds: what a crash loses. */
 export const gatherFor: number = seconds(5)
 /** As many sessions go into one statement. */
-const batch = 1000
+export const batch = 1000
 /** As many wait at most, should the database be away; what is used then is gathered when it is next used. */
 const waitingAtMost = 10_000
 
