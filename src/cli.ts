@@ -4,6 +4,7 @@ import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
 import { serve } from './cli/serve.ts'
+import { endSessions, lockSessions } from './cli/sessions.ts'
 import { newSealingKey, type Environment } from './lib/config.ts'
 import { nearest } from './lib/spelling.ts'
 
@@ -45,6 +46,24 @@ export const commands: Readonly<Record<string, Command>> = {
     meaning: 'Print the audit as JSON lines, oldest first.',
     options: { from: { type: 'string' }, to: { type: 'string' }, org: { type: 'string' } },
     run: exportAudit,
+  },
+  'sessions end': {
+    usage: 'sessions end --person ID | --organization acme | --connection ID | --everything',
+    meaning:
+      'End sessions while servers run; when it is done, no server accepts one. --everything ends sign-ins under way too: do that after a backup was restored.',
+    options: {
+      person: { type: 'string' },
+      organization: { type: 'string' },
+      connection: { type: 'string' },
+      everything: { type: 'boolean' },
+    },
+    run: endSessions,
+  },
+  'sessions lock': {
+    usage: 'sessions lock --person ID',
+    meaning: 'Demand of a person to sign in again before anything goes on in their sessions.',
+    options: { person: { type: 'string', required: true } },
+    run: lockSessions,
   },
   key: {
     usage: 'key',

@@ -1,5 +1,11 @@
 import { healthz, readyz, version } from './api/health.ts'
 import { me } from './api/me.ts'
+import {
+  endConnectionSessions,
+  endOrganizationSessions,
+  endPersonSessions,
+  listOrganizationSessions,
+} from './api/organization-sessions.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -11,6 +17,7 @@ import { interrupted } from './web/interrupted.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
+import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { style, stylesheetPath } from './web/style.ts'
 
 const read = { method: 'GET', csrf: 'none', body: 'none' } as const
@@ -56,6 +63,46 @@ export const routes: readonly Route[] = [
     access: 'user',
     doing: 'End one of your sessions',
     endpoint: endSession,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/sessions',
+    access: 'recent',
+    endpoint: organizationSessions,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/sessions/end',
+    access: 'recent',
+    doing: 'End sessions of your organization',
+    endpoint: endSessionsOfOrganization,
+  },
+  {
+    ...read,
+    path: '/api/organizations/:org/sessions',
+    access: 'recent',
+    endpoint: listOrganizationSessions,
+  },
+  {
+    ...act,
+    body: 'none',
+    path: '/api/organizations/:org/sessions/end',
+    access: 'recent',
+    endpoint: endOrganizationSessions,
+  },
+  {
+    ...act,
+    body: 'none',
+    path: '/api/organizations/:org/people/:person/sessions/end',
+    access: 'recent',
+    endpoint: endPersonSessions,
+  },
+  {
+    ...act,
+    body: 'none',
+    path: '/api/organizations/:org/connections/:connection/sessions/end',
+    access: 'recent',
+    endpoint: endConnectionSessions,
   },
   { ...read, path: '/me', access: 'guest', cors: true, endpoint: me },
   { ...read, path: '/verify', access: 'public', endpoint: verify },

@@ -14,6 +14,9 @@ export const auditActions = {
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
   'user.registered': 'An account was made.',
   'organization.created': 'An organization was made.',
+  'member.removed': 'Somebody was removed from an organization.',
+  'sessions.ended':
+    'What sessions prove to an organization was ended, or everything; the data say how many.',
   'member.role_changed': 'A member got another role.',
   'connection.created': 'A connection to a provider was made.',
   'flow.started': 'A sign-in began.',

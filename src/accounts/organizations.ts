@@ -117,6 +117,21 @@ export async function setRole(
   return numUpdatedRows === 1n
 }
 
+/** Marks that somebody is no member any more; signing in does not bring them back. */
+export async function setMemberRemoved(
+  db: Db,
+  { organizationId, userId }: { organizationId: string; userId: string },
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('memberships')
+    .set({ removed_at: now })
+    .where('organization_id', '=', organizationId)
+    .where('user_id', '=', userId)
+    .where('removed_at', 'is', null)
+    .execute()
+}
+
 /** Makes somebody a member. Does nothing when they are one already; whoever was removed stays removed. */
 export async function addMember(
   db: Db,

@@ -10,6 +10,7 @@ import type { BrowserHint } from '../sessions/lookup.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
 import type { Lifetimes } from '../sessions/lifetimes.ts'
+import type { Notify } from '../sessions/notices.ts'
 import { openSession, type Grounds, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
@@ -23,6 +24,8 @@ export interface AdmissionServices {
   readonly clock: Clock
   readonly node: Node
   readonly lifetimes: Lifetimes
+  /** Tells people by other means than a page. @default nobody is told otherwise */
+  readonly notify?: Notify | undefined
   /** Our own origin, such as `https://app.example.com`. */
   readonly origin: string
 }
@@ -147,6 +150,10 @@ function commit(
       requestId,
     }
     const opened = await openSession(tx, grounds, opening, services.lifetimes, now)
+    for (const { device, lastSeenAt } of opened.crowdedOut) {
+      const ended = { kind: 'session_ended', reason: 'limit', device, lastSeenAt, at: now } as const
+      await services.notify?.(tx, { ...ended, userId: owner.userId })
+    }
     const returnTo = onTheWay(opened, safeReturnTo(wanted, services.origin))
     const outcome = { kind: 'signed-in', sessionId: opened.id, returnTo } as const
     if (!(await consumeFlow(tx, flowId, outcome, now)))

@@ -1,6 +1,7 @@
 import { recordEvent } from '../accounts/audit.ts'
 import type { Db } from '../db/open.ts'
 import type { Asker } from './authenticate.ts'
+import { accountsOf } from './sessions.ts'
 import { revoke, revokeSession, type Actor, type Revoking } from './revoke.ts'
 
 /**
@@ -12,14 +13,14 @@ import { revoke, revokeSession, type Actor, type Revoking } from './revoke.ts'
 export function requireReauthentication(
   revoking: Revoking,
   userId: string,
-  { only, except, actor }: { only?: string; except?: string; actor: Partial<Actor> },
+  { only, except, actor }: { only?: string; except?: string; actor: Actor },
   now: Date,
 ): Promise<number> {
   return revoke(revoking, async (tx) => {
     let query = tx
       .updateTable('sessions')
       .set({ locked_at: now })
-      .where('user_id', '=', userId)
+      .where('user_id', 'in', accountsOf(tx, userId))
       .where('kind', '=', 'user')
       .where('revoked_at', 'is', null)
       .where('locked_at', 'is', null)

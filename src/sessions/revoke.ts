@@ -9,6 +9,7 @@ import {
 import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import type { Node } from './node.ts'
+import { endFlows } from './pending.ts'
 import { announce, lastPosition, type Target } from './revocations.ts'
 import { accountsOf } from './sessions.ts'
 import { settle } from './settle.ts'
@@ -24,6 +25,7 @@ export type RevocationReason =
   | 'logout'
   | 'revoked_by_owner'
   | 'revoked_by_admin'
+  | 'revoked_by_operator'
   | 'orphaned'
   | 'suspended'
   /** A locked session whose person could not sign in again, or did not in time. */
@@ -32,7 +34,8 @@ export type RevocationReason =
 
 /** Whose act it was, for the audit. */
 export interface Actor {
-  readonly userId: string
+  /** Nobody's: an operator's, at the command line. */
+  readonly userId?: string | undefined
   readonly requestId?: string | undefined
 }
 
@@ -82,7 +85,7 @@ export function revokeSessionsOf(
   return endSessions(revoking, { userId, except, reason, actor }, now)
 }
 
-/** Suspends a person and ends their sessions. */
+/** Suspends a person, and ends their sessions and what they were about to do in them. */
 export function suspendPerson(
   revoking: Revoking,
   userId: string,
@@ -92,18 +95,27 @@ export function suspendPerson(
   return revoke(revoking, async (tx) => {
     await suspendUser(tx, userId, now)
     await markEnded(tx, { userId, reason: 'suspended', actor }, now)
+    await endFlows(tx, { userId }, { code: 'account_disabled', reason: 'suspended' }, now)
     return { result: undefined, targets: [{ kind: 'user', id: userId }] }
   })
 }
 
-/** Moves a connection to another state; what rests on it is judged anew everywhere. */
+/** Moves a connection to another state; what rests on it is judged anew everywhere, and sign-ins under way through one that is not in use end. */
 export function changeConnectionState(
   revoking: Revoking,
   id: string,
   state: ConnectionState,
+  now: Date,
 ): Promise<void> {
   return revoke(revoking, async (tx) => {
     await setConnectionState(tx, id, state)
+    if (state !== 'active')
+      await endFlows(
+        tx,
+        { connectionId: id },
+        { code: 'provider_disabled', reason: `connection_${state}` },
+        now,
+      )
     return { result: undefined, targets: [{ kind: 'connection', id }] }
   })
 }

@@ -5,6 +5,7 @@ import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { clearCookie } from '../sessions/cookies.ts'
 import type { Membership } from '../sessions/lookup.ts'
+import { listNotices, type Notice } from '../sessions/notices.ts'
 import { revokeSession, revokeSessionsOf } from '../sessions/revoke.ts'
 import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
@@ -16,6 +17,7 @@ export const account: Endpoint = async ({ services, asker }) => {
   const { person, organizations } = session
   const now = services.clock.now()
   const sessions = await listSessions(services.db, person.id, now)
+  const notices = await listNotices(services.db, person.id, now)
   return page(
     { title: 'Your account', signedInAs: person.name, wide: true },
     html`<h1>Your account</h1>
@@ -36,6 +38,7 @@ export const account: Endpoint = async ({ services, asker }) => {
           If you do not recognize one, end it. That browser is signed out at once and has to sign in
           again.
         </p>
+        ${notices.map((notice) => noticeOf(notice, now))}
         <ul>
           ${sessions.map((each) => sessionRow(each, { own: each.id === session.id, now }))}
         </ul>
@@ -78,6 +81,18 @@ function sessionRow(
     </div>
     ${buttonForm(`/account/sessions/${id}/end`, 'End session', { look: 'danger', describedBy: name })}
   </li>`
+}
+
+const because: Readonly<Record<Notice['reason'], string>> = {
+  limit: 'because you signed in once more than you may at the same time',
+  revoked_by_admin: 'by an administrator of your organization',
+  revoked_by_operator: 'by whoever runs this service',
+}
+
+function noticeOf({ device, reason, at }: Notice, now: Date): Html {
+  return html`<p class="notice">
+    Your session in ${device || 'an unknown browser'} was ended ${ago(at, now)} ${because[reason]}.
+  </p>`
 }
 
 function endOthers(count: number): Html {

@@ -93,7 +93,7 @@ export async function startMember(
     clocks,
     async accepts(token) {
       const asker = await authenticate(own, `${services.cookies.session}=${token}`)
-      return asker.verdict.standing === 'user'
+      return asker.session !== null && asker.verdict.standing !== 'locked'
     },
   }
 }

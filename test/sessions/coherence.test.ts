@@ -346,9 +346,14 @@ describe('several nodes on one database', () => {
     const actor = { userId: person[0]!.userId }
     await suspendPerson(app.sallyport.services, actor.userId, actor, app.clock.now())
     assert.deepEqual([await everywhere(person), await everywhere(others)], [0, 6])
-    await changeConnectionState(app.sallyport.services, app.connectionId, 'disabled')
+    await changeConnectionState(
+      app.sallyport.services,
+      app.connectionId,
+      'disabled',
+      app.clock.now(),
+    )
     assert.equal(await everywhere(others), 0)
-    await changeConnectionState(app.sallyport.services, app.connectionId, 'active')
+    await changeConnectionState(app.sallyport.services, app.connectionId, 'active', app.clock.now())
   })
 
   it('REV-07 a role taken away is gone from every node when the call returns', async (t) => {

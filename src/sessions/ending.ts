@@ -1,0 +1,114 @@
+import { sql } from 'kysely'
+import { recordEvent } from '../accounts/audit.ts'
+import { setMemberRemoved } from '../accounts/organizations.ts'
+import type { Db } from '../db/open.ts'
+import { endFlows } from './pending.ts'
+import { revoke, type Actor, type Revoking } from './revoke.ts'
+import type { Target } from './revocations.ts'
+
+/** What was ended: sessions that had nothing left to prove, and proofs of sessions that go on for something else. */
+export interface EndedCounts {
+  readonly sessions: number
+  readonly proofs: number
+}
+
+/** Which of an organization's proofs: all of them, or one person's, or those given through one connection. */
+export interface ProofsToEnd {
+  readonly organizationId: string
+  readonly userId?: string | undefined
+  readonly connectionId?: string | undefined
+}
+
+/**
+ * Ends what sessions prove to an organization. A session that proves something else goes on for that; one with nothing
+ * left is over. When this returns, that holds on every node.
+ * @param actor whose act it was. @default an operator's
+ */
+export function endProofs(
+  revoking: Revoking,
+  which: ProofsToEnd,
+  actor: Actor,
+  now: Date,
+): Promise<EndedCounts> {
+  return revoke(revoking, (tx) => takeProofs(tx, which, actor, now))
+}
+
+/** Removes a member: they do not come back by signing in, and what their sessions proved to the organization ends. */
+export function removeMember(
+  revoking: Revoking,
+  member: { readonly organizationId: string; readonly userId: string },
+  actor: Actor,
+  now: Date,
+): Promise<EndedCounts> {
+  return revoke(revoking, async (tx) => {
+    await setMemberRemoved(tx, member, now)
+    const { organizationId, userId } = member
+    const event = {
+      organizationId,
+      actorId: actor.userId,
+      target: userId,
+      requestId: actor.requestId,
+    }
+    await recordEvent(tx, { action: 'member.removed', ...event }, now)
+    const { result, targets } = await takeProofs(tx, member, actor, now)
+    return { result, targets: [...targets, { kind: 'user', id: userId }] }
+  })
+}
+
+/**
+ * Ends every session and every sign-in under way: after a backup was restored, or when keys may have leaked.
+ * @returns how many sessions
+ */
+export function endEverything(revoking: Revoking, now: Date): Promise<number> {
+  return revoke(revoking, async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable('sessions')
+      .set({ revoked_at: now, revoked_reason: 'revoked_by_operator' })
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    const sessions = Number(numUpdatedRows)
+    const flows = await endFlows(tx, {}, { code: 'flow_invalid', reason: 'ended_by_operator' }, now)
+    await recordEvent(
+      tx,
+      { action: 'sessions.ended', data: { of: 'everything', sessions, flows } },
+      now,
+    )
+    return { result: sessions, targets: [{ kind: 'everything' }] }
+  })
+}
+
+async function takeProofs(
+  tx: Db,
+  { organizationId, userId, connectionId }: ProofsToEnd,
+  actor: Actor,
+  now: Date,
+): Promise<{ result: EndedCounts; targets: readonly Target[] }> {
+  const ofPerson = userId ? sql`and s.user_id = ${userId}` : sql``
+  const ofConnection = connectionId ? sql`and p.connection_id = ${connectionId}` : sql``
+  // Sessions are held before their proofs, as whoever moves them on does it: nobody waits in a circle.
+  const { rows } = await sql<{ id: string }>`
+    with held as (
+      select s.id from sessions s where s.revoked_at is null ${ofPerson} and exists (
+        select from session_proofs p where p.session_id = s.id and p.organization_id = ${organizationId} ${ofConnection})
+      order by s.id for no key update
+    )
+    delete from session_proofs p using held where p.session_id = held.id and p.organization_id = ${organizationId}
+    returning p.session_id as id`.execute(tx)
+  const ids = rows.map(({ id }) => id)
+  const { rows: over } = await sql<{ id: string }>`
+    update sessions s set revoked_at = ${now}, revoked_reason = 'revoked_by_admin'
+    where s.id = any(${ids}::uuid[]) and s.personal_method is null
+      and not exists (select from session_proofs p where p.session_id = s.id)
+    returning s.id`.execute(tx)
+  const result = { sessions: over.length, proofs: ids.length - over.length }
+  const of = userId ? 'person' : connectionId ? 'connection' : 'organization'
+  const target = userId ?? connectionId ?? organizationId
+  const event = { organizationId, target, actorId: actor.userId, requestId: actor.requestId }
+  await recordEvent(tx, { action: 'sessions.ended', ...event, data: { of, ...result } }, now)
+  const targets: readonly Target[] = userId
+    ? ids.map((id) => ({ kind: 'session', id }) as const)
+    : connectionId
+      ? [{ kind: 'connection', id: connectionId }]
+      : [{ kind: 'organization', id: organizationId }]
+  return { result, targets }
+}

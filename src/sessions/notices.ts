@@ -1,0 +1,35 @@
+import { sql } from 'kysely'
+import type { Db } from '../db/open.ts'
+import { days, later } from '../lib/clock.ts'
+
+/** Something about their sessions that a person is told, because they did not do it themselves. */
+export interface Notice {
+  readonly kind: 'session_ended'
+  /** `limit`: they signed in once more than they may; `revoked_by_admin`, `revoked_by_operator`: somebody ended it. */
+  readonly reason: 'limit' | 'revoked_by_admin' | 'revoked_by_operator'
+  readonly userId: string
+  readonly device: string
+  readonly lastSeenAt: Date
+  readonly at: Date
+}
+
+/**
+ * Tells a person by other means than a page, such as mail. Called in the transaction that causes the notice, so that
+ * what it enqueues is sent if and only if that commits.
+ */
+export type Notify = (tx: Db, notice: Notice) => Promise<void>
+
+/** How long a notice stands on the account page, in milliseconds. */
+const shownFor = days(7)
+
+/** What a person is to be told on their account page, the latest first. */
+export async function listNotices(db: Db, userId: string, now: Date): Promise<readonly Notice[]> {
+  const { rows } = await sql<Notice>`
+    select 'session_ended' as kind, revoked_reason as reason, user_id as "userId", device,
+      last_seen_at as "lastSeenAt", revoked_at as at
+    from sessions
+    where user_id = ${userId} and revoked_reason in ('limit', 'revoked_by_admin', 'revoked_by_operator')
+      and revoked_at > ${later(now, -shownFor)}
+    order by revoked_at desc limit 10`.execute(db)
+  return rows
+}
