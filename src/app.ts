@@ -42,7 +42,9 @@ import { newRequestId } from './lib/ids.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { exposition, type Sources } from './lib/metrics.ts'
 import { sendToStatsd } from './lib/statsd.ts'
+import { createMailer, type Mailer } from './lib/mail.ts'
 import { createSealer } from './lib/seal.ts'
+import { createOutbox } from './mails/outbox.ts'
 import { openProvider } from './providers/index.ts'
 import { queued, recurring } from './jobs.ts'
 import { routes as ownRoutes } from './routes.ts'
@@ -67,6 +69,8 @@ export interface Options {
   readonly clock?: Clock
   /** @default the egress client; loopback is open to it outside production */
   readonly egress?: Egress
+  /** Who carries mail. @default the server of `SMTP_URL`; without one nobody, and no mail is sent */
+  readonly mailer?: Mailer
   /** How a connection's provider is opened. @default by its kind, from the table of providers */
   readonly openProvider?: typeof openProvider
   /** Whether this process does background work; any number may, and one must. @default true */
@@ -164,6 +168,8 @@ async function wire(
     const settings = await readSettings(db, sealer, connectionId)
     return open(connection.kind, settings, { egress, clock, log, connectionId })
   }
+  const { smtpUrl: url, mailFrom: from } = config
+  const mailer = given.mailer ?? (url && from ? createMailer({ url, from }) : undefined)
   const services: Services = {
     db,
     node,
@@ -183,6 +189,9 @@ async function wire(
     proxies: config.proxies,
     proxySecret: config.proxySecret,
     version: packageVersion(),
+    personalSignIn: config.personalSignIn,
+    sendMail: createOutbox(sealer, mailer),
+    mailer,
     egress,
     errorPage,
   }

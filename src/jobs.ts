@@ -5,13 +5,16 @@ import { purgeOld } from './flows/upkeep.ts'
 import { minutes, seconds } from './lib/clock.ts'
 import { metrics } from './lib/metrics.ts'
 import type { Services } from './http/exchange.ts'
+import { deliver } from './mails/outbox.ts'
 import { purgeGuests } from './sessions/guests.ts'
 import { prune } from './sessions/revocations.ts'
 
 /** What is done with each queued job: once for every transaction that left one, on whichever node takes it. */
 export const queued: {
   readonly [Name in QueueName]: (services: Services, data: QueuedJobs[Name]) => Promise<void>
-} = {}
+} = {
+  mail: deliver,
+}
 
 /** Every job that is due by itself, and how often. */
 export const recurring: readonly Recurring<Services>[] = [

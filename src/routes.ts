@@ -11,6 +11,7 @@ import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
 import { answerClaim, claim } from './web/claim.ts'
 import { becomeGuest } from './web/guest.ts'
+import { confirmVerification, openVerification, verifyOwnAddress } from './web/addresses.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
 import { interrupted } from './web/interrupted.ts'
@@ -18,6 +19,10 @@ import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
+import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
+import { askPasskey, finishPasskey, startPasskey } from './web/passkey-login.ts'
+import { passkeyScript, passkeyScriptPath } from './web/passkey-script.ts'
+import { addPasskey, dropPasskey, nameOwnPasskey, newPasskey, onePasskey } from './web/passkeys.ts'
 import { style, stylesheetPath } from './web/style.ts'
 
 const read = { method: 'GET', csrf: 'none', body: 'none' } as const
@@ -27,6 +32,13 @@ const act = { method: 'POST', csrf: 'same-origin', body: 'form' } as const
 export const routes: readonly Route[] = [
   { ...read, path: '/', access: 'public', endpoint: home },
   { ...read, path: '/login', access: 'public', hint: true, endpoint: login },
+  { ...read, path: '/login/mail', access: 'public', endpoint: askAddress },
+  { ...act, path: '/login/mail', access: 'public', endpoint: sendLink },
+  { ...read, path: '/login/mail/:handle', access: 'public', endpoint: openLink },
+  { ...act, path: '/login/mail/:handle', access: 'public', endpoint: finishLink },
+  { ...act, path: '/login/passkey', access: 'public', endpoint: startPasskey },
+  { ...read, path: '/login/passkey/finish', access: 'public', endpoint: askPasskey },
+  { ...act, path: '/login/passkey/finish', access: 'public', endpoint: finishPasskey },
   { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
   { ...act, path: '/login/forget', access: 'public', endpoint: forget },
   { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
@@ -105,11 +117,38 @@ export const routes: readonly Route[] = [
     endpoint: endConnectionSessions,
   },
   { ...read, path: '/me', access: 'guest', cors: true, endpoint: me },
+  {
+    ...act,
+    path: '/account/addresses/verify',
+    access: 'recent',
+    doing: 'Verify an address of yours',
+    endpoint: verifyOwnAddress,
+  },
+  { ...read, path: '/account/verify/:handle', access: 'user', endpoint: openVerification },
+  { ...act, path: '/account/verify/:handle', access: 'user', endpoint: confirmVerification },
+  {
+    ...act,
+    path: '/account/passkeys/new',
+    access: 'recent',
+    doing: 'Add a passkey',
+    endpoint: newPasskey,
+  },
+  { ...act, path: '/account/passkeys', access: 'user', endpoint: addPasskey },
+  { ...read, path: '/account/passkeys/:passkey', access: 'user', endpoint: onePasskey },
+  { ...act, path: '/account/passkeys/:passkey/rename', access: 'user', endpoint: nameOwnPasskey },
+  {
+    ...act,
+    path: '/account/passkeys/:passkey/remove',
+    access: 'recent',
+    doing: 'Remove a passkey of yours',
+    endpoint: dropPasskey,
+  },
   { ...read, path: '/verify', access: 'public', endpoint: verify },
   { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },
   { ...read, path: '/readyz', access: 'public', endpoint: readyz },
   { ...read, path: '/version', access: 'public', endpoint: version },
   { ...read, path: iconPath, access: 'public', endpoint: icon },
+  { ...read, path: passkeyScriptPath, access: 'public', endpoint: passkeyScript },
   { ...read, path: stylesheetPath, access: 'public', endpoint: style },
 ]

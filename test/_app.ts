@@ -1,10 +1,13 @@
 import { Writable } from 'node:stream'
+import { sql } from 'kysely'
 import { createConnection, type NewConnection } from '../src/accounts/connections.ts'
 import { createOrganization, type Organization } from '../src/accounts/organizations.ts'
 import { createSallyport, type Sallyport } from '../src/app.ts'
 import type { Route } from '../src/http/exchange.ts'
 import type { GuestHooks } from '../src/sessions/guests.ts'
+import { queueSchema } from '../src/db/queue.ts'
 import { readConfig } from '../src/lib/config.ts'
+import type { Mailer } from '../src/lib/mail.ts'
 import { createLog } from '../src/lib/log.ts'
 import { Browser, refreshOf } from './_browser.ts'
 import { TestClock } from './_clock.ts'
@@ -13,6 +16,13 @@ import { createTestDatabase } from './_database.ts'
 import { createScriptedProvider, type ScriptedProvider } from './_provider.ts'
 import { rims, type Rim, type RimName } from './_rims.ts'
 
+/** A mail in the queue, opened. */
+export interface QueuedMail {
+  readonly mail: string
+  readonly to: string
+  readonly data: Readonly<Record<string, string>>
+}
+
 /** What a test may choose. */
 export interface TestAppOptions {
   /** How requests reach the application. @default 'memory' */
@@ -20,6 +30,8 @@ export interface TestAppOptions {
   /** Settings over the test's defaults, by environment variable. */
   readonly env?: Record<string, string>
   readonly routes?: readonly Route[]
+  /** Who carries mail. @default somebody who throws it away; it is put into the queue all the same */
+  readonly mailer?: Mailer
   /** Whether background work is done, on the clock of the machine. @default false */
   readonly jobs?: boolean
   readonly guests?: GuestHooks
@@ -42,6 +54,8 @@ export interface TestApp extends AsyncDisposable {
   /** Everything logged so far. */
   logged(): string
   browser(): Browser
+  /** Every mail put into the queue so far, oldest first. */
+  mails(): Promise<readonly QueuedMail[]>
   /** Makes a connection. @default of acme, scripted, active, provisioning `everybody` */
   connect(connection?: Partial<NewConnection>): Promise<string>
   /** Signs somebody in through the scripted provider, all the way to the cookie. Answers the last response. */
@@ -90,6 +104,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     database: line.connection,
     log: createLog('debug', sink),
     jobs: options.jobs ?? false,
+    mailer: options.mailer ?? { send: async () => {} },
     routes: options.routes ?? [],
     guests: options.guests ?? {},
     ...(options.realProviders ? {} : { openProvider: provider.open }),
@@ -123,6 +138,16 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     logged: () => lines.join(''),
     browser: () => new Browser(origin, rim.send),
     connect,
+    async mails() {
+      const { rows } = await sql<{ data: { id: string; mail: string; sealed: string } }>`
+        select data from ${sql.table(`${queueSchema}.job`)} where name = 'mail'
+        order by data->>'id'`.execute(db)
+      return rows.map(({ data: { id, mail, sealed } }) => {
+        const place = { table: 'mails', column: 'data', row: id }
+        const opened = sealer.open<Omit<QueuedMail, 'mail'>>(Buffer.from(sealed, 'base64'), place)
+        return { mail, ...opened }
+      })
+    },
     async begin(browser, { connectionId: through = connectionId, returnTo = '/account' } = {}) {
       const left = await browser.post(`/sso/${through}/start`, { return_to: returnTo })
       const state = refreshOf(left).searchParams.get('state')

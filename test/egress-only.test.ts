@@ -11,6 +11,13 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
   'node:tls': [],
   'node:dgram': [],
   undici: [],
+  nodemailer: [],
+}
+
+/** The other ways out: to the servers that the settings name for mail and for metrics, and nowhere else. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  'src/lib/mail.ts': ['imports createTransport from nodemailer'],
+  'src/lib/statsd.ts': ['imports createSocket from node:dgram'],
 }
 
 /** What opens a connection without an import, or behind a library's back. */
@@ -62,12 +69,13 @@ function namesIn(clause: string): string[] {
 }
 
 suite('egress only', () => {
-  test('nothing but the egress client opens an outbound HTTP connection', async () => {
+  test('nothing but the egress client opens an outbound connection to where a request says', async () => {
     const found: string[] = []
     for await (const path of glob('src/**/*.ts')) {
       if (path === 'src/lib/egress.ts') continue
-      const source = await readFile(path, 'utf8')
-      found.push(...openings(source).map((what) => `${path} ${what}`))
+      const opened = openings(await readFile(path, 'utf8'))
+      const more = opened.filter((what) => !allowed[path]?.includes(what))
+      found.push(...more.map((what) => `${path} ${what}`))
     }
     assert.deepEqual(found, [])
   })
@@ -82,6 +90,7 @@ suite('egress only', () => {
       `import { connect } from 'node:tls'`,
       `export { connect } from 'node:http2'`,
       `import { fetch } from 'undici'`,
+      `import { createTransport } from 'nodemailer'`,
       `import 'node:http'`,
       `const { request } = await import('node:http')`,
       `const http = require('node:http')`,

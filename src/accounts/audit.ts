@@ -9,10 +9,17 @@ import type { Db } from '../db/open.ts'
 export const auditActions = {
   'login.succeeded': 'Somebody signed in.',
   'login.denied': 'A sign-in was refused; the reason says why.',
+  'login.mail_sent': 'A link for signing in was asked for by mail.',
   'login.identity_unregistered': 'A provider vouched for somebody who has no account here.',
   'identity.linked': 'An identity at a provider was linked to an account.',
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
   'user.registered': 'An account was made.',
+  'email.verification_sent': 'A link was mailed to an address, to prove whose it is.',
+  'email.verified': 'An address was proven to be a person’s; it can sign them in.',
+  'passkey.registered': 'A person added a passkey.',
+  'passkey.renamed': 'A person renamed a passkey.',
+  'passkey.removed': 'A person removed a passkey.',
+  'passkey.refused': 'A passkey was refused; the reason says why.',
   'organization.created': 'An organization was made.',
   'member.removed': 'Somebody was removed from an organization.',
   'sessions.ended':

@@ -23,9 +23,12 @@ export interface SessionLimits {
 
 const slugShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
+/** Addresses of ours below `/login`, where an organization's would be. */
+const reserved = ['mail', 'passkey', 'forget']
+
 /**
  * Makes an organization.
- * @throws AppError `config_rejected` when the slug is taken or has the wrong shape
+ * @throws AppError `config_rejected` when the slug is taken, reserved or has the wrong shape
  */
 export async function createOrganization(
   db: Db,
@@ -34,6 +37,8 @@ export async function createOrganization(
 ): Promise<Organization> {
   if (!slugShape.test(slug))
     throw rejected(`"${slug}" is no slug: use a-z, 0-9 and dashes, at most 63.`)
+  if (reserved.includes(slug))
+    throw rejected(`"${slug}" is an address of our own. Use another slug.`)
   const organization = { id: newId(), slug, name }
   try {
     await db

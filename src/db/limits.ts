@@ -18,6 +18,7 @@ export const limits = {
   guests: { most: 600, per: minutes(1) },
   mails_to_address: { most: 3, per: minutes(10) },
   mails_of_client: { most: 10, per: minutes(10) },
+  passkeys_of_client: { most: 60, per: minutes(10) },
   mails: { most: 2000, per: hours(1) },
 } as const satisfies Record<string, Limit>
 

@@ -5,8 +5,10 @@ import type { Db } from './open.ts'
  * What each queued job is told. It is stored as JSON and read again by a later version of this program, so a change
  * must be one that both understand. Nothing secret: seal it first.
  */
-// oxlint-disable-next-line typescript/no-empty-interface
-export interface QueuedJobs {}
+export interface QueuedJobs {
+  /** A mail to send: `sealed` is base64, and sealed to `id`; `mail` says for the log which it is. */
+  readonly mail: { readonly id: string; readonly mail: string; readonly sealed: string }
+}
 
 export type QueueName = keyof QueuedJobs
 
@@ -19,7 +21,7 @@ export interface QueueSettings {
 }
 
 /** Every queue. A name, once given, is kept: jobs of an earlier version may wait under it. */
-export const queues: { readonly [Name in QueueName]: QueueSettings } = {}
+export const queues: { readonly [Name in QueueName]: QueueSettings } = { mail: {} }
 
 /** Where pg-boss keeps its tables: a schema of our own, beside whatever queue the application has. */
 export const queueSchema = 'sallyport_jobs'

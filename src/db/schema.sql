@@ -160,6 +160,24 @@ create table organizations (
   constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
 
+create table passkeys (
+  id uuid not null,
+  user_id uuid not null,
+  credential_id bytea not null,
+  public_key bytea not null,
+  sign_count bigint not null,
+  transports text[] not null default '{}'::text[],
+  backed_up boolean not null,
+  name text not null,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  constraint passkeys_credential_id_key UNIQUE (credential_id),
+  constraint passkeys_pkey PRIMARY KEY (id),
+  constraint passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX passkeys_user ON passkeys USING btree (user_id);
+CREATE TRIGGER passkeys_keep_their_user BEFORE UPDATE OF user_id, credential_id, public_key ON passkeys FOR EACH ROW WHEN (((old.user_id IS DISTINCT FROM new.user_id) OR (old.credential_id IS DISTINCT FROM new.credential_id) OR (old.public_key IS DISTINCT FROM new.public_key))) EXECUTE FUNCTION refuse_change();
+
 create table rate_limits (
   key text not null,
   used integer not null,
@@ -237,10 +255,12 @@ create table sessions (
   kept boolean not null default false,
   locked_at timestamp with time zone,
   challenged_at timestamp with time zone,
+  passkey_id uuid,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_offered_guest_id_fkey FOREIGN KEY (offered_guest_id) REFERENCES users(id) ON DELETE SET NULL,
+  constraint sessions_passkey_id_fkey FOREIGN KEY (passkey_id) REFERENCES passkeys(id) ON DELETE SET NULL,
   constraint sessions_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES sessions(id) ON DELETE SET NULL,
   constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint sessions_challenged_when_locked CHECK (((challenged_at IS NULL) OR (locked_at IS NOT NULL))),
@@ -254,6 +274,7 @@ CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at 
 CREATE INDEX sessions_guest ON sessions USING btree (user_id) WHERE (kind = 'guest'::text);
 CREATE INDEX sessions_live_guests ON sessions USING btree (idle_ends_at) WHERE ((kind = 'guest'::text) AND (revoked_at IS NULL));
 CREATE INDEX sessions_offered_guest ON sessions USING btree (offered_guest_id) WHERE (offered_guest_id IS NOT NULL);
+CREATE INDEX sessions_passkey ON sessions USING btree (passkey_id) WHERE ((revoked_at IS NULL) AND (passkey_id IS NOT NULL));
 CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id);

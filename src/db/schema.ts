@@ -115,6 +115,19 @@ export interface Organizations {
   reauth_minutes: number | null
 }
 
+export interface Passkeys {
+  id: string
+  user_id: string
+  credential_id: Buffer
+  public_key: Buffer
+  sign_count: string
+  transports: Generated<string[]>
+  backed_up: boolean
+  name: string
+  created_at: Date
+  last_used_at: Date | null
+}
+
 export interface RateLimits {
   key: string
   used: number
@@ -175,6 +188,7 @@ export interface Sessions {
   kept: Generated<boolean>
   locked_at: Date | null
   challenged_at: Date | null
+  passkey_id: string | null
 }
 
 export interface UserEmails {
@@ -208,6 +222,7 @@ export interface DB {
   memberships: Memberships
   nodes: Nodes
   organizations: Organizations
+  passkeys: Passkeys
   rate_limits: RateLimits
   recurring_jobs: RecurringJobs
   revocation_head: RevocationHead

@@ -108,12 +108,15 @@ export async function admitArrival(
 ): Promise<Admitted> {
   const { admitted, position } = await commit(services, arrival).catch((error) => {
     // Two first sign-ins of one person at once: the other made the account, and now it is found.
-    if (!isDuplicate(error, 'identities_connection_id_issuer_subject_key')) throw error
+    if (!firstKeys.some((key) => isDuplicate(error, key))) throw error
     return commit(services, arrival)
   })
   await settle(services.db, services.node, position)
   return admitted
 }
+
+/** What says that somebody has just been given an account. */
+const firstKeys = ['identities_connection_id_issuer_subject_key', 'user_emails_verified']
 
 /** Flow consumed, account found or made, session opened, audit written; or none of it. */
 function commit(

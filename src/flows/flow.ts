@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { seconds, type Clock } from '../lib/clock.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { isUnavailable } from '../db/open.ts'
+import { isDuplicate, isUnavailable } from '../db/open.ts'
 import {
   claimFlow,
   consumeFlow,
@@ -89,9 +89,16 @@ export async function dispatch<Data, Turn, Answer>(
       if (!step.done(data)) throw new Error(`Step "${step.name}" neither finished nor answered`)
     }
   } catch (thrown) {
+    if (lostAtTheEnd(thrown)) return await winnersOutcome(services, flow.id)
     if (!flow.claimed || isUnavailable(thrown)) throw thrown
     return await refuse(services, flow, thrown)
   }
+}
+
+/** Whether another request of the same flow was at its end first. */
+function lostAtTheEnd(thrown: unknown): boolean {
+  const consumed = thrown instanceof AppError && thrown.reason === 'consumed'
+  return consumed || isDuplicate(thrown, 'sessions_flow_id_key')
 }
 
 /** A flow that has spoken to the provider cannot be tried again: the refusal is its outcome. */

@@ -17,6 +17,7 @@ import {
   type AdmissionServices,
   type Visitor,
 } from './admission.ts'
+import { agreeToSwitch, type AskSwitch, type Switching } from './agree-to-switch.ts'
 import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
 import { asksToRegister, readName, type Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
@@ -40,7 +41,7 @@ export interface LoginServices extends FlowServices, AdmissionServices {
 }
 
 /** What a sign-in remembers between two requests. */
-export interface LoginData {
+export interface LoginData extends Switching {
   readonly returnTo: string
   readonly loginHint?: string | undefined
   /** Whether the person asks to be kept signed in. @default as in the session it replaces */
@@ -50,8 +51,6 @@ export interface LoginData {
   /** What the provider wants back when the browser returns. */
   readonly remembered?: Remembered
   readonly proof?: ProofData
-  /** `no`: nobody else is signed in here; `yes`: somebody was, and the person agreed to switch. */
-  readonly switching?: 'no' | 'yes'
   /** Set once the form has been shown: whose work it offered to keep. */
   readonly asked?: { readonly guestId: string | null }
   /** `none`: there was nothing to ask. */
@@ -92,7 +91,7 @@ export interface RegistrationQuestion {
 /** What a sign-in tells the browser. */
 export type LoginAnswer =
   | { readonly kind: 'leave'; readonly to: URL }
-  | { readonly kind: 'ask-switch'; readonly from: string; readonly to: string }
+  | AskSwitch
   | RegistrationQuestion
   | ({ readonly kind: 'signed-in' } & Admitted)
 
@@ -137,27 +136,10 @@ function assertFresh({ authenticatedAt }: ProofData, since: string): void {
   if (!fresh) throw new AppError('sso_failed', { reason: 'assurance_insufficient' })
 }
 
-const agreeToSwitch: LoginStep = {
-  name: 'agree-to-switch',
-  version: 1,
-  done: ({ switching }) => switching !== undefined,
-  async run(data, { services, asker, agreed }) {
-    const identity = await findIdentity(services.db, data.proof!)
-    const other =
-      identity && asker.session?.kind === 'user' && asker.session.person.id !== identity.userId
-    if (!other || identity.owner !== 'active') return { data: { ...data, switching: 'no' } }
-    if (agreed) return { data: { ...data, switching: 'yes' } }
-    const from = asker.session!.person.name
-    return {
-      data,
-      answer: {
-        kind: 'ask-switch',
-        from,
-        to: data.proof!.claims.name ?? data.proof!.claims.email ?? 'somebody else',
-      },
-    }
-  },
-}
+const agree: LoginStep = agreeToSwitch(async ({ proof }, { services }) => {
+  const identity = await findIdentity(services.db, proof!)
+  return identity && { ...identity, name: proof!.claims.name ?? proof!.claims.email }
+})
 
 /** How long somebody may take to register, in milliseconds. */
 const timeToRegister = minutes(10)
@@ -224,7 +206,7 @@ async function firstAsked(
 
 /** The steps of a sign-in, in order. */
 export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
-  steps: [leave, comeBack, agreeToSwitch, register],
+  steps: [leave, comeBack, agree, register],
   async finish(flow, turn) {
     const { returnTo, switching, registration, keep } = flow.data
     const proof = unsealProof(flow.data.proof!)

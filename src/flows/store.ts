@@ -18,6 +18,8 @@ export type FlowOutcome =
   | { readonly kind: 'signed-in'; readonly sessionId: string; readonly returnTo: string }
   /** An interrupted form, shown to its person. */
   | { readonly kind: 'shown' }
+  /** Something else than a sign-in was done; `to` is a path of ours. */
+  | { readonly kind: 'done'; readonly to: string }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
 
 /**
@@ -70,25 +72,25 @@ export async function startFlow<Data>(
 ): Promise<{ handle: string; flow: StoredFlow<Data> }> {
   const id = newId()
   const handle = randomToken()
+  const { browserHash, userId, ...rest } = started
   await db
     .insertInto('flows')
     .values({
       id,
       handle_hash: hashToken(handle),
-      browser_hash: started.browserHash,
+      browser_hash: browserHash,
       kind: started.kind,
       organization_id: started.bound?.organizationId ?? null,
       connection_id: started.bound?.connectionId ?? null,
       config_version: started.bound?.configVersion ?? null,
       signature: started.signature,
       data: sealer.seal(started.data, place(id)),
-      user_id: started.userId ?? null,
+      user_id: userId ?? null,
       idle_ends_at: later(now, idle),
       absolute_ends_at: later(now, absolute),
       created_at: now,
     })
     .execute()
-  const { browserHash: _, userId: __, ...rest } = started
   return { handle, flow: { ...rest, id, version: 1, claimed: false } }
 }
 
@@ -101,6 +103,8 @@ export interface Binding {
   /** Whose session it began in. @default whoever's */
   readonly userId?: string
   readonly signature: (bound: Bound | null) => string
+  /** Changes nothing: for addresses that a mail scanner may open before the person does. @default false */
+  readonly look?: boolean
 }
 
 /**
@@ -127,7 +131,7 @@ export async function loadFlow<Data>(
     return { state: 'mismatch', reason: 'user_mismatch' }
   if (!binding.browser) return { state: 'mismatch', reason: 'browser_cookie_missing' }
   if (!sameBytes(row.browser_hash, hashToken(binding.browser))) {
-    await countForeignAttempt(db, row.id)
+    if (!binding.look) await countForeignAttempt(db, row.id)
     return { state: 'mismatch', reason: 'browser_mismatch' }
   }
   const flow = {
@@ -146,12 +150,16 @@ export async function loadFlow<Data>(
   if (row.signature !== binding.signature(flow.bound))
     return { state: 'expired', reason: 'definition_changed' }
   const data = sealer.open<Data>(row.data, place(row.id))
+  if (!binding.look) await keepAlive(db, row.id, now)
+  return { state: 'live', flow: { ...flow, data } }
+}
+
+async function keepAlive(db: Db, id: string, now: Date): Promise<void> {
   await db
     .updateTable('flows')
     .set({ idle_ends_at: later(now, flowIdle) })
-    .where('id', '=', row.id)
+    .where('id', '=', id)
     .execute()
-  return { state: 'live', flow: { ...flow, data } }
 }
 
 /**

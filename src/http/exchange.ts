@@ -1,14 +1,15 @@
 import type { AddressRange } from '../lib/addresses.ts'
 import type { Egress } from '../lib/egress.ts'
 import type { AppError } from '../lib/errors.ts'
+import type { Mailer } from '../lib/mail.ts'
 import type { Secret } from '../lib/secrets.ts'
 import type { Asker, SessionServices } from '../sessions/authenticate.ts'
 import type { Access } from '../sessions/access.ts'
-import type { LoginServices } from '../flows/login.ts'
 import type { Retention } from '../flows/upkeep.ts'
+import type { PersonalServices } from '../flows/mail-login.ts'
 
 /** Everything an endpoint may need; wired by hand in `app.ts`. */
-export interface Services extends SessionServices, LoginServices {
+export interface Services extends SessionServices, PersonalServices {
   readonly proxies: readonly AddressRange[]
   readonly proxySecret: Secret | undefined
   readonly version: string
@@ -18,6 +19,8 @@ export interface Services extends SessionServices, LoginServices {
   readonly retention: Retention
   /** The terms of use that whoever registers is shown. */
   readonly termsUrl: URL | undefined
+  /** Who carries mail; undefined where there is none. */
+  readonly mailer: Mailer | undefined
   /** The one way out, for checking a provider before it is connected. */
   readonly egress: Egress
   /** How a person is told of an error. */

@@ -1,13 +1,18 @@
-const contentSecurityPolicy = [
+const policy = [
   "default-src 'none'",
   "style-src 'self'",
   "img-src 'self'",
   "form-action 'self'",
   "base-uri 'none'",
   "frame-ancestors 'none'",
-].join('; ')
+]
 
-/** On every answer. */
+const contentSecurityPolicy = policy.join('; ')
+
+/** For a page that loads a script of ours; no other page may. */
+export const policyWithScript: string = [...policy, "script-src 'self'"].join('; ')
+
+/** On every answer. A page may bring a content security policy of its own. */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': contentSecurityPolicy,
   'x-content-type-options': 'nosniff',
@@ -21,7 +26,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 /** Two years, every subdomain. */
 const strictTransport = 'max-age=63072000; includeSubDomains'
 
-/** The headers that every answer carries, errors and redirects included; where it says otherwise of caching, that holds. */
+/** The headers that every answer carries, errors and redirects included; what is in `ownToSay` it may say otherwise. */
 export function headersOfEveryAnswer({ https }: { https: boolean }): Record<string, string> {
   return {
     'cache-control': 'no-store',
@@ -30,6 +35,9 @@ export function headersOfEveryAnswer({ https }: { https: boolean }): Record<stri
   }
 }
 
+/** What an answer may say differently. */
+const ownToSay = ['cache-control', 'content-security-policy']
+
 /** Puts the headers on that every answer carries. */
 export function secure(
   response: Response,
@@ -37,7 +45,7 @@ export function secure(
 ): Response {
   const { headers } = response
   for (const [name, value] of Object.entries(headersOfEveryAnswer({ https })))
-    if (name !== 'cache-control' || !headers.has(name)) headers.set(name, value)
+    if (!ownToSay.includes(name) || !headers.has(name)) headers.set(name, value)
   headers.set('x-request-id', requestId)
   return response
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isMetadataAddress, isPrivateRange, parseRange, type AddressRange } from './addresses.ts'
 import { keepSecret } from './development-secret.ts'
+import { isMailbox } from './email-address.ts'
 import { OperatorError } from './errors.ts'
 import type { SealingKey } from './seal.ts'
 import { Secret } from './secrets.ts'
@@ -82,6 +83,24 @@ export const settings = {
     null,
     'What a believed proxy must also send in X-Sallyport-Proxy: at least 32 characters. Make one with: sallyport secret',
     secretText,
+  ),
+  smtpUrl: setting(
+    'SMTP_URL',
+    null,
+    'The mail server: smtps://user:password@mail.example.com, or smtp:// where it offers STARTTLS, which may be missing on loopback only. Without it no mail is sent in production: nobody is told of a new device, and signing in by mail cannot be switched on. npm start has a mailbox of its own.',
+    smtpUrl,
+  ),
+  mailFrom: setting(
+    'SALLYPORT_MAIL_FROM',
+    null,
+    'The address mail is from, such as sign-in@example.com.',
+    mailAddress,
+  ),
+  personalSignIn: setting(
+    'SALLYPORT_PERSONAL_SIGN_IN',
+    'off',
+    'Signing in without an organization, by a mailed link or a passkey: off, members (people with an account, at an address they have verified) or everybody (an unknown address gets an account).',
+    oneOf('off', 'members', 'everybody'),
   ),
   idleMinutes: setting(
     'SALLYPORT_SESSION_IDLE_MINUTES',
@@ -227,6 +246,9 @@ export type Config = { readonly [K in Exclude<keyof Settings, Optional>]: ValueO
   /** Secret, because it may hold a password. */
   readonly databaseUrl: Secret | undefined
   readonly proxySecret: Secret | undefined
+  /** Secret, because it may hold a password. */
+  readonly smtpUrl: Secret | undefined
+  readonly mailFrom: string | undefined
   readonly termsUrl: URL | undefined
   readonly metricsPort: number | undefined
   readonly statsd: URL | undefined
@@ -320,6 +342,17 @@ const rules: readonly Rule[] = [
     about: ['keptIdleMinutes', 'keptAbsoluteMinutes'],
     problem: 'SALLYPORT_KEPT_IDLE_MINUTES is longer than SALLYPORT_KEPT_ABSOLUTE_MINUTES.',
     broken: (c) => c.keptIdleMinutes! > c.keptAbsoluteMinutes!,
+  },
+  {
+    about: ['smtpUrl', 'mailFrom'],
+    problem: 'SMTP_URL is set, and so SALLYPORT_MAIL_FROM must be: mail needs a sender.',
+    broken: (c) => c.smtpUrl !== undefined && !c.mailFrom,
+  },
+  {
+    about: ['mode', 'personalSignIn', 'smtpUrl'],
+    problem:
+      'SALLYPORT_PERSONAL_SIGN_IN is on, but there is no mail server to send links with. Set SMTP_URL.',
+    broken: (c) => c.mode === 'production' && c.personalSignIn !== 'off' && !c.smtpUrl,
   },
 ]
 
@@ -526,6 +559,24 @@ function udpUrl(value: string): URL {
   if (url?.protocol !== 'udp:' || !url.hostname || url.username || url.password)
     throw new Error('must look like udp://127.0.0.1:8125.')
   return url
+}
+
+function smtpUrl(value: string): Secret {
+  const url = URL.parse(value)
+  const plain = url && /^\/?$/.test(url.pathname) && !url.search && !url.hash
+  if (!plain || !/^smtps?:$/.test(url.protocol) || !url.hostname || !isDecodable(url.href))
+    throw new Error(
+      'must look like smtps://user:password@mail.example.com:465, with %-codes for special characters.',
+    )
+  return new Secret(value)
+}
+
+function mailAddress(value: string): string {
+  if (!isMailbox(value))
+    throw new Error(
+      'must be one plain address, such as sign-in@example.com, without a name and brackets.',
+    )
+  return value
 }
 
 /** Whether the driver can take the %-codes apart; its own complaint would come late and without a word of advice. */

@@ -59,6 +59,21 @@ export const errors = {
     title: 'You have no account here yet',
     advice: 'Your organization knows you, but nobody has let you in. Ask your administrator.',
   },
+  address_taken: {
+    status: 409,
+    title: 'Another account has this address',
+    advice: 'You have proven that it is yours. Sign in with it by mail to use that account.',
+  },
+  passkey_refused: {
+    status: 403,
+    title: 'This passkey was not accepted',
+    advice: 'Try again, or sign in another way.',
+  },
+  last_credential: {
+    status: 409,
+    title: 'This is your only way in',
+    advice: 'Add another passkey or verify an address first. Then you can remove this one.',
+  },
   flow_invalid: {
     status: 400,
     title: 'This sign-in cannot be continued',

@@ -35,7 +35,12 @@ export type Proof = ProofData & { readonly [proven]: true }
  */
 export type PersonalProofData =
   | { readonly method: 'mail'; readonly address: string }
-  | { readonly method: 'passkey'; readonly passkeyId: string }
+  | {
+      readonly method: 'passkey'
+      readonly passkeyId: string
+      /** How often the authenticator says it has signed; 0 where it does not count. */
+      readonly counter: number
+    }
 
 /** Evidence that somebody proved themself just now, without an organization. */
 export type PersonalProof = PersonalProofData & { readonly [proven]: true }
@@ -70,4 +75,9 @@ export function assertProof(value: Evidence): void {
  */
 export function unsealProof(data: ProofData): Proof {
   return prove(data)
+}
+
+/** {@link unsealProof} for what somebody proved without an organization. */
+export function unsealPersonalProof(data: PersonalProofData): PersonalProof {
+  return provePersonally(data)
 }

@@ -6,8 +6,10 @@ import {
   type Role,
   type SessionLimits,
 } from '../accounts/organizations.ts'
+import { removePasskey } from '../accounts/passkeys.ts'
 import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
+import { isId } from '../lib/ids.ts'
 import type { Node } from './node.ts'
 import { endFlows } from './pending.ts'
 import { announce, lastPosition, type Target } from './revocations.ts'
@@ -31,6 +33,7 @@ export type RevocationReason =
   /** A locked session whose person could not sign in again, or did not in time. */
   | 'reauth_failed'
   | 'reauth_missed'
+  | 'passkey_removed'
 
 /** Whose act it was, for the audit. */
 export interface Actor {
@@ -100,6 +103,27 @@ export function suspendPerson(
   })
 }
 
+/**
+ * Removes one of a person's passkeys, and ends the sessions that began with it: all but the one in which the person has
+ * just confirmed that it is them. Answers whether there was one.
+ * @throws AppError `last_credential` when there is no other way in
+ */
+export function removeOwnPasskey(
+  revoking: Revoking,
+  { userId, id, except }: { userId: string; id: string; except: string },
+  requestId: string,
+  now: Date,
+): Promise<boolean> {
+  if (!isId(id)) return Promise.resolve(false)
+  return revoke(revoking, async (tx) => {
+    const actor = { userId, requestId }
+    const reason = 'passkey_removed'
+    const ended = await markEnded(tx, { userId, passkey: id, except, reason, actor }, now)
+    const removed = await removePasskey(tx, { userId, id, requestId }, now)
+    return { result: removed, targets: ended.map((id) => ({ kind: 'session', id }) as const) }
+  })
+}
+
 /** Moves a connection to another state; what rests on it is judged anew everywhere, and sign-ins under way through one that is not in use end. */
 export function changeConnectionState(
   revoking: Revoking,
@@ -158,6 +182,8 @@ interface Ending {
   readonly userId: string
   readonly only?: string | undefined
   readonly except?: string | undefined
+  /** Only those that began with this passkey. */
+  readonly passkey?: string
   readonly reason: RevocationReason
   readonly actor: Actor
 }
@@ -174,7 +200,7 @@ function endSessions(revoking: Revoking, ending: Ending, now: Date): Promise<num
 
 async function markEnded(
   tx: Db,
-  { userId, only, except, reason, actor }: Ending,
+  { userId, only, except, passkey, reason, actor }: Ending,
   now: Date,
 ): Promise<readonly string[]> {
   let query = tx
@@ -184,6 +210,7 @@ async function markEnded(
     .where('revoked_at', 'is', null)
   if (only) query = query.where('id', '=', only)
   if (except) query = query.where('id', '<>', except)
+  if (passkey) query = query.where('passkey_id', '=', passkey)
   const ended = await query.returning('id').execute()
   for (const { id } of ended) {
     const event = {

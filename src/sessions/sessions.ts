@@ -309,7 +309,10 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
   if (grounds.organizationId === undefined) {
     await tx
       .updateTable('sessions')
-      .set({ personal_method: grounds.proof.method })
+      .set({
+        personal_method: grounds.proof.method,
+        passkey_id: grounds.proof.method === 'passkey' ? grounds.proof.passkeyId : null,
+      })
       .where('id', '=', sessionId)
       .execute()
     return

@@ -8,11 +8,14 @@ import type { Membership } from '../sessions/lookup.ts'
 import { listNotices, type Notice } from '../sessions/notices.ts'
 import { revokeSession, revokeSessionsOf } from '../sessions/revoke.ts'
 import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
+import { addressSection } from './addresses.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
+import { passkeySection } from './passkeys.ts'
 import { ago, moment } from './time.ts'
 
 /** `GET /account`: who am I, and where am I signed in. */
-export const account: Endpoint = async ({ services, asker }) => {
+export const account: Endpoint = async (exchange) => {
+  const { services, asker } = exchange
   const session = asker.session!
   const { person, organizations } = session
   const now = services.clock.now()
@@ -44,6 +47,7 @@ export const account: Endpoint = async ({ services, asker }) => {
         </ul>
         ${endOthers(sessions.length - 1)}
       </section>
+      ${await addressSection(exchange)} ${await passkeySection(exchange)}
       <section aria-labelledby="sign-out">
         <h2 id="sign-out">Sign out</h2>
         <p class="quiet">

@@ -22,12 +22,20 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
     browser_mismatch: {
       title: 'This sign-in began in another browser',
       advice:
-        'For your safety it can only be finished where it began. Start again here, or go back there.',
+        'For your safety it can only be finished where it began. Start again here, or go back there; a link from a mail can be copied there.',
     },
     browser_cookie_missing: {
       title: 'Your browser sent us no cookie',
       advice:
-        'Either this sign-in began in another browser, or cookies are blocked for this site. Allow them and start again.',
+        'Either this sign-in began in another browser, and a link from a mail can be copied there; or cookies are blocked for this site. Allow them and start again.',
+    },
+    consumed: {
+      title: 'This link has been used',
+      advice: 'A link works once. If you are not signed in, ask for a new one.',
+    },
+    other_person: {
+      title: 'Somebody else asked for this link',
+      advice: 'You are signed in as another person than the one it was sent to. Ask for a new one.',
     },
     form_gone: {
       title: 'What you were about to send is gone',
@@ -47,7 +55,23 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
       advice: 'The settings were updated while you were signing in. Start again.',
     },
   },
+  not_a_member: {
+    address_unknown: {
+      title: 'No account has this address',
+      advice: 'Sign in through your organization, and verify the address on your account page.',
+    },
+  },
+  invalid_request: {
+    no_address: {
+      title: 'That is no e-mail address',
+      advice: 'Write it in full, such as alice@example.com, in plain letters.',
+    },
+  },
   rate_limited: {
+    mails_to_address: {
+      title: 'Too many mails to this address',
+      advice: 'Look at those that have been sent, or wait ten minutes and ask again.',
+    },
     guest_quota: {
       title: 'There is no room for another guest now',
       advice: 'Sign in, or try again in a while.',
@@ -106,6 +130,8 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
 async function wayBack({ code, status }: AppError, { url, services }: ErrorContext): Promise<Way> {
   const [, room, connectionId] = url.pathname.split('/')
   if (room === 'register') return { href: '/login', label: 'Go to sign-in' }
+  if (url.pathname.startsWith('/login/mail'))
+    return { href: '/login/mail', label: 'Ask for a new link' }
   if (room === 'login') return { href: '/login?other=1', label: 'Choose your organization' }
   if (room !== 'sso' && status !== 401) return { href: '/', label: 'Go to the start page' }
   // When the database is away, the page must do without it.

@@ -59,7 +59,8 @@ function isToConfirm(exchange: Exchange): boolean {
 }
 
 /** Every way in which this session was proven is a way to prove it once more. */
-async function confirmPage({ services, asker }: Exchange, returnTo: string): Promise<Response> {
+async function confirmPage(exchange: Exchange, returnTo: string): Promise<Response> {
+  const { services, asker } = exchange
   const { person, organizations } = asker.session!
   const found = await Promise.all(
     organizations.map(({ connectionId }) => findConnection(services.db, connectionId)),
@@ -72,6 +73,7 @@ async function confirmPage({ services, asker }: Exchange, returnTo: string): Pro
         >. What you are about to do needs a recent sign-in.
       </p>
       ${found.map((connection) => (connection ? confirmForm(connection, returnTo) : ''))}
+      ${personalWays(exchange, returnTo)}
       <p class="also quiet">You come back to where you were. Nothing is lost.</p>
       <div class="row">
         <a href="/login?switch=1&return_to=${encodeURIComponent(returnTo)}"
@@ -116,7 +118,7 @@ function chooserPage(exchange: Exchange, returnTo: string): Promise<Response> {
         </p>
         <button class="primary">Continue</button>
       </form>
-      ${guestOffer(exchange, returnTo)}`,
+      ${personalWays(exchange, returnTo)} ${guestOffer(exchange, returnTo)}`,
   )
 }
 
@@ -149,6 +151,7 @@ async function organizationPage(
             </p>`
           : ''
       }
+      ${personalWays(exchange, returnTo)}
       <div class="also">
         ${hint && hint.organizationSlug === organization.slug ? lastHere(hint, returnTo) : ''}
         <p class="row">
@@ -183,6 +186,16 @@ function keepChoice(id: string): Html {
   return html`<div class="tick">
     <input type="checkbox" id="${id}" name="keep" value="yes" />
     <label for="${id}">Keep me signed in on this browser</label>
+  </div>`
+}
+
+/** The ways in that need no organization, after the organization's own. */
+export function personalWays({ services }: Exchange, returnTo: string): Html | '' {
+  if (services.personalSignIn === 'off') return ''
+  return html`<div class="also ways">
+    <p class="quiet">Or without an organization:</p>
+    <p><a class="button" href="/login/mail${back(returnTo)}">Sign in by mail</a></p>
+    ${buttonForm('/login/passkey', 'Use a passkey', { fields: { return_to: returnTo } })}
   </div>`
 }
 

@@ -1,4 +1,5 @@
 import { html, raw } from 'hono/html'
+import { policyWithScript } from '../http/headers.ts'
 import { iconPath, logo } from './logo.ts'
 import { stylesheetPath } from './style.ts'
 
@@ -17,6 +18,8 @@ export interface PageOptions {
   readonly headers?: Record<string, string>
   /** The person's name, for the way to their account. @default nobody */
   readonly signedInAs?: string | undefined
+  /** The path of a script of ours that the page loads. @default none, and then none can run */
+  readonly script?: string
   /** Whether it is a page to read rather than one thing to do. @default false */
   readonly wide?: boolean
 }
@@ -27,7 +30,7 @@ export interface PageOptions {
  * with `Origin: null` (Fetch §3.2), which is refused like any other origin.
  */
 export async function page(
-  { title, status = 200, headers = {}, signedInAs, wide = false }: PageOptions,
+  { title, status = 200, headers = {}, signedInAs, script, wide = false }: PageOptions,
   content: Html,
 ): Promise<Response> {
   const body = await html`<!doctype html>
@@ -40,6 +43,7 @@ export async function page(
         <title>${title} · Sallyport</title>
         <link rel="icon" href="${iconPath}" type="image/svg+xml" />
         <link rel="stylesheet" href="${stylesheetPath}" />
+        ${script === undefined ? '' : html`<script src="${script}" defer></script>`}
       </head>
       <body class="${wide ? 'wide' : 'narrow'}">
         <header>
@@ -51,7 +55,11 @@ export async function page(
     </html> `
   return new Response(String(body).replaceAll(bidiControls, ''), {
     status,
-    headers: { 'content-type': 'text/html; charset=utf-8', ...headers },
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      ...(script !== undefined && { 'content-security-policy': policyWithScript }),
+      ...headers,
+    },
   })
 }
 

@@ -1,34 +1,32 @@
-import type { Connection } from '../accounts/connections.ts'
 import type { RegistrationQuestion } from '../flows/login.ts'
 import { hiddenFields, html, page, type Html } from './page.ts'
 
 /** What the page needs to know. */
 interface Registering {
-  readonly connection: Connection
+  /** How we know the person, and that they are new. */
+  readonly vouched: Html
   readonly question: RegistrationQuestion
-  readonly handle: string
+  readonly action: string
+  /** Hidden fields. */
+  readonly fields: Readonly<Record<string, string>>
   readonly termsUrl: URL | undefined
 }
 
 /** The form of somebody who signs in for the first time. It says the same whether or not an address is known here. */
 export function registerPage({
-  connection,
+  vouched,
   question,
-  handle,
+  action,
+  fields,
   termsUrl,
 }: Registering): Promise<Response> {
-  const { organization } = connection
   return page(
     { title: 'Create your account', status: question.wrongName ? 422 : 200 },
     html`<h1>Create your account</h1>
-      <p>
-        <bdi>${organization.name}</bdi> <span class="quiet">(${organization.slug})</span> vouches
-        for you${question.email ? html` (<bdi>${question.email}</bdi>)` : ''}, but this way of
-        signing in is new here.
-      </p>
+      <p>${vouched}</p>
       ${question.last ? anotherWay(question.last.organizationSlug) : ''}
-      <form method="post" action="/register">
-        ${hiddenFields({ state: handle })}
+      <form method="post" action="${action}">
+        ${hiddenFields(fields)}
         <label for="name">Your name</label>
         <input
           id="name"

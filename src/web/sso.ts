@@ -8,12 +8,12 @@ import {
   type LoginTurn,
 } from '../flows/login.ts'
 import type { Ended } from '../flows/flow.ts'
-import type { Endpoint, Exchange, Services } from '../http/exchange.ts'
+import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { endIfLocked } from '../sessions/lock.ts'
-import { describeDevice } from '../sessions/device.ts'
+import { arrived, asItEnded, visitorOf } from './arrived.ts'
 import { hiddenFields, html, page, seeOther } from './page.ts'
 import { registerPage } from './register.ts'
 
@@ -110,7 +110,7 @@ async function resume(
 }
 
 async function respond(
-  { services, asker, request }: Exchange,
+  exchange: Exchange,
   connection: Connection,
   answer: LoginAnswer | Ended,
   handle = '',
@@ -119,42 +119,33 @@ async function respond(
     case 'leave':
       return leavePage(connection, answer.to)
     case 'ask-switch':
-      if (request.url.includes('/callback'))
+      if (exchange.request.url.includes('/callback'))
         return seeOther(`/sso/${connection.id}/continue?state=${handle}`)
       return switchPage(connection, answer, handle)
     case 'register': {
-      if (request.url.includes('/callback'))
+      if (exchange.request.url.includes('/callback'))
         return seeOther(
           `/register?state=${handle}`,
           answer.browser
-            ? [setCookie(services.cookies, 'browser', answer.browser, browserMaxAge)]
+            ? [setCookie(exchange.services.cookies, 'browser', answer.browser, browserMaxAge)]
             : [],
         )
-      return registerPage({ connection, question: answer, handle, termsUrl: services.termsUrl })
+      return registerPage({
+        vouched: html`<bdi>${connection.organization.name}</bdi>
+          <span class="quiet">(${connection.organization.slug})</span> vouches for
+          you${answer.email ? html` (<bdi>${answer.email}</bdi>)` : ''}, but this way of signing in
+          is new here.`,
+        question: answer,
+        action: '/register',
+        fields: { state: handle },
+        termsUrl: exchange.services.termsUrl,
+      })
     }
     case 'signed-in':
-      return seeOther(answer.returnTo, [
-        ...(answer.opened.token
-          ? [sessionCookie(services, { ...answer.opened, token: answer.opened.token })]
-          : []),
-        ...(asker.browser
-          ? [setCookie(services.cookies, 'browser', asker.browser, browserMaxAge)]
-          : []),
-      ])
+      return arrived(exchange, answer)
     case 'ended':
-      if (answer.outcome.kind === 'signed-in') return seeOther(answer.outcome.returnTo)
-      if (answer.outcome.kind === 'shown') throw new AppError('internal_error')
-      throw new AppError(answer.outcome.code, { reason: answer.outcome.reason })
+      return asItEnded(answer.outcome)
   }
-}
-
-/** The session's cookie: it ends with the browser, or where the person asked to be kept signed in with the session. */
-function sessionCookie(
-  { cookies, clock }: Services,
-  { token, keptUntil }: { readonly token: string; readonly keptUntil?: Date },
-): string {
-  const maxAge = keptUntil && (keptUntil.getTime() - clock.now().getTime()) / 1000
-  return setCookie(cookies, 'session', token, maxAge)
 }
 
 /**
@@ -203,17 +194,9 @@ async function connectionOf({ services, params }: Exchange): Promise<Connection>
 }
 
 function turnOf(
-  { services, asker, client, request, requestId }: Exchange,
+  exchange: Exchange,
   connection: Connection,
   browser: string,
 ): Omit<LoginTurn, 'handle'> {
-  return {
-    services,
-    connection,
-    browser,
-    asker,
-    device: describeDevice(request.headers.get('user-agent')),
-    address: client.address,
-    requestId,
-  }
+  return { ...visitorOf(exchange, browser), services: exchange.services, connection }
 }

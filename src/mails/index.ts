@@ -1,0 +1,23 @@
+import type { Mail } from './letter.ts'
+import { newDevice } from './new-device.ts'
+import { noAccount } from './no-account.ts'
+import { sessionEnded } from './session-ended.ts'
+import { signInLink } from './sign-in-link.ts'
+import { verifyAddress } from './verify-address.ts'
+
+/** Every mail there is. The keys are stable: mails wait in a queue under them. */
+export const mails = {
+  sign_in_link: signInLink,
+  no_account: noAccount,
+  verify_address: verifyAddress,
+  new_device: newDevice,
+  session_ended: sessionEnded,
+} as const
+
+export type MailName = keyof typeof mails
+export type MailData<Name extends MailName> = (typeof mails)[Name]['example']
+
+/** The mail of that name, for those who do not know which it is. */
+export function mailOf(name: MailName): Mail<unknown> {
+  return mails[name] as Mail<unknown>
+}
