@@ -24,6 +24,7 @@ import { askPasskey, finishPasskey, startPasskey } from './web/passkey-login.ts'
 import { passkeyScript, passkeyScriptPath } from './web/passkey-script.ts'
 import { addPasskey, dropPasskey, nameOwnPasskey, newPasskey, onePasskey } from './web/passkeys.ts'
 import { style, stylesheetPath } from './web/style.ts'
+import { tabsScript, tabsScriptPath } from './web/tabs.ts'
 
 const read = { method: 'GET', csrf: 'none', body: 'none' } as const
 const act = { method: 'POST', csrf: 'same-origin', body: 'form' } as const
@@ -150,5 +151,6 @@ export const routes: readonly Route[] = [
   { ...read, path: '/version', access: 'public', endpoint: version },
   { ...read, path: iconPath, access: 'public', endpoint: icon },
   { ...read, path: passkeyScriptPath, access: 'public', endpoint: passkeyScript },
+  { ...read, path: tabsScriptPath, access: 'public', endpoint: tabsScript },
   { ...read, path: stylesheetPath, access: 'public', endpoint: style },
 ]

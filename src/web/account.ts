@@ -11,6 +11,7 @@ import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
 import { addressSection } from './addresses.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
 import { passkeySection } from './passkeys.ts'
+import { tabOf } from './tabs.ts'
 import { ago, moment } from './time.ts'
 
 /** `GET /account`: who am I, and where am I signed in. */
@@ -22,7 +23,7 @@ export const account: Endpoint = async (exchange) => {
   const sessions = await listSessions(services.db, person.id, now)
   const notices = await listNotices(services.db, person.id, now)
   return page(
-    { title: 'Your account', signedInAs: person.name, wide: true },
+    { title: 'Your account', signedInAs: person.name, tab: tabOf(session), wide: true },
     html`<h1>Your account</h1>
       <p>
         You are signed in as <strong><bdi>${person.name}</bdi></strong

@@ -2,6 +2,7 @@ import { takeForm, type InterruptedForm } from '../flows/interrupted.ts'
 import type { Endpoint } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { hiddenFields, html, page, type Html } from './page.ts'
+import { tabOf } from './tabs.ts'
 
 /** `GET /interrupted`: what a person was about to send before they signed in once more. It is shown once. */
 export const interrupted: Endpoint = async ({ services, asker, url }) => {
@@ -10,7 +11,7 @@ export const interrupted: Endpoint = async ({ services, asker, url }) => {
   const form = await takeForm(services, url.searchParams.get('form'), owner, services.clock.now())
   if (!form) throw new AppError('flow_invalid', { reason: 'form_gone' })
   return page(
-    { title: 'Go on', signedInAs: person.name },
+    { title: 'Go on', signedInAs: person.name, tab: tabOf(asker.session) },
     html`<h1>Go on where you were?</h1>
       ${
         form.doing

@@ -14,6 +14,7 @@ import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
 import { guestNotice, guestOffer } from './guest.ts'
 import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './page.ts'
+import { tabOf } from './tabs.ts'
 
 /** `GET /login`: which organization? Whoever is signed in already is sent straight back. */
 export const login: Endpoint = async (exchange) => {
@@ -66,7 +67,7 @@ async function confirmPage(exchange: Exchange, returnTo: string): Promise<Respon
     organizations.map(({ connectionId }) => findConnection(services.db, connectionId)),
   )
   return page(
-    { title: 'Confirm it is you' },
+    { title: 'Confirm it is you', signedInAs: person.name, tab: tabOf(asker.session) },
     html`<h1>Confirm it is you</h1>
       <p>
         You are signed in as <strong><bdi>${person.name}</bdi></strong
@@ -79,7 +80,6 @@ async function confirmPage(exchange: Exchange, returnTo: string): Promise<Respon
         <a href="/login?switch=1&return_to=${encodeURIComponent(returnTo)}"
           >Sign in as somebody else</a
         >
-        <a href="/logout">Sign out</a>
       </div>`,
   )
 }

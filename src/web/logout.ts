@@ -2,6 +2,7 @@ import type { Endpoint } from '../http/exchange.ts'
 import { clearCookie } from '../sessions/cookies.ts'
 import { revokeSession } from '../sessions/revoke.ts'
 import { buttonForm, html, page, seeOther } from './page.ts'
+import { tabOf } from './tabs.ts'
 
 /** `POST /logout`: the session is over before anything is shown; signing out twice is no error. */
 export const logout: Endpoint = async ({ services, asker: { session }, requestId }) => {
@@ -55,7 +56,7 @@ export const loggedOut: Endpoint = ({ asker }) =>
   asker.session
     ? seeOther('/logout')
     : page(
-        { title: 'Signed out' },
+        { title: 'Signed out', tab: tabOf(null) },
         html`<h1>You are signed out</h1>
           <p>This browser is no longer signed in.</p>
           <p class="quiet">

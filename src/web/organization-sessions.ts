@@ -5,6 +5,7 @@ import { isId } from '../lib/ids.ts'
 import { endProofs } from '../sessions/ending.ts'
 import { listSessionsOfOrganization, type MemberSessions } from '../sessions/inventory.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
+import { tabOf } from './tabs.ts'
 import { ago } from './time.ts'
 
 /** `GET /organizations/:org/sessions`: who is signed in to one's organization, and where. */
@@ -23,6 +24,7 @@ export const organizationSessions: Endpoint = async (exchange) => {
     {
       title: `Sessions of ${organization.name}`,
       signedInAs: asker.session!.person.name,
+      tab: tabOf(asker.session),
       wide: true,
     },
     html`<h1>Who is signed in to <bdi>${organization.name}</bdi></h1>

@@ -2,6 +2,7 @@ import { html, raw } from 'hono/html'
 import { policyWithScript } from '../http/headers.ts'
 import { iconPath, logo } from './logo.ts'
 import { stylesheetPath } from './style.ts'
+import { tabsScriptPath } from './tabs.ts'
 
 /** A piece of a page; values put into it are escaped. */
 export type Html = ReturnType<typeof html>
@@ -20,6 +21,8 @@ export interface PageOptions {
   readonly signedInAs?: string | undefined
   /** The path of a script of ours that the page loads. @default none, and then none can run */
   readonly script?: string
+  /** The handle of the session that the page shows, for other tabs to hear; empty for nobody's. @default it says nothing */
+  readonly tab?: string
   /** Whether it is a page to read rather than one thing to do. @default false */
   readonly wide?: boolean
 }
@@ -30,7 +33,7 @@ export interface PageOptions {
  * with `Origin: null` (Fetch §3.2), which is refused like any other origin.
  */
 export async function page(
-  { title, status = 200, headers = {}, signedInAs, script, wide = false }: PageOptions,
+  { title, status = 200, headers = {}, signedInAs, script, tab, wide = false }: PageOptions,
   content: Html,
 ): Promise<Response> {
   const body = await html`<!doctype html>
@@ -44,8 +47,12 @@ export async function page(
         <link rel="icon" href="${iconPath}" type="image/svg+xml" />
         <link rel="stylesheet" href="${stylesheetPath}" />
         ${script === undefined ? '' : html`<script src="${script}" defer></script>`}
+        ${tab === undefined ? '' : html`<script src="${tabsScriptPath}" defer></script>`}
       </head>
-      <body class="${wide ? 'wide' : 'narrow'}">
+      <body
+        class="${wide ? 'wide' : 'narrow'}"
+        ${tab === undefined ? '' : html`data-session="${tab}"`}
+      >
         <header>
           <a class="brand" href="/">${logo} Sallyport</a>
           ${signedInAs === undefined ? '' : accountLinks(signedInAs)}
@@ -57,7 +64,7 @@ export async function page(
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      ...(script !== undefined && { 'content-security-policy': policyWithScript }),
+      ...((script ?? tab) !== undefined && { 'content-security-policy': policyWithScript }),
       ...headers,
     },
   })

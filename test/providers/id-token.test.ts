@@ -430,6 +430,34 @@ test('IDT-13 an authentication as old as was asked, and the skew, is enough', as
   }
 })
 
+test('IDT-13 an age is counted from when it was asked: somebody may take their time at the provider', async () => {
+  const provider = world.connect()
+  const { redirect, remember } = await provider.begin({
+    ...destination,
+    maxAge: 0,
+    prompt: 'login',
+  })
+  assert.deepEqual(
+    ['prompt', 'max_age'].map((name) => redirect.searchParams.get(name)),
+    ['login', '0'],
+  )
+  const asked = world.time()
+  world.pass(300_000)
+  hostile.twist(claiming({ auth_time: asked + 10 }))
+  assert.equal((await provider.complete(hostile.visit(redirect), remember)).subject, 'ada')
+})
+
+test('a session that the provider says will end is remembered so, and one that has ended is refused', async () => {
+  const end = world.time() + 3600
+  hostile.twist(claiming({ session_expiry: end }))
+  const { sessionEndsAt } = await world.signIn()
+  assert.equal(sessionEndsAt, new Date(end * 1000).toISOString())
+  for (const session_expiry of [world.time(), -1, 'tomorrow', null]) {
+    hostile.twist(claiming({ session_expiry }))
+    await refuses(world, world.signIn(), 'sso_failed', 'id_token_invalid: session_expiry')
+  }
+})
+
 test('IDT-13 what the destination asked counts when it is stricter', async () => {
   hostile.twist(claiming({ auth_time: world.time() - 100 }))
   const provider = world.connect({ maxAge: 300 })

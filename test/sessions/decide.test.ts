@@ -173,6 +173,53 @@ describe('the request decision', () => {
     }
   })
 
+  it('S3-22 however much is known, no two rows fit one state, and every cookie of the browser is as good as none', () => {
+    const random = (seed: number) => () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+    const next = random(20_260_601)
+    const one = <T>(of: readonly T[]): T => of[Math.floor(next() * of.length)]!
+    for (let i = 0; i < 20_000; i++) {
+      const state: RichState = {
+        session: one(sessions),
+        registration: one(registrations),
+        hint: one(hints),
+        event: one(events),
+      }
+      const asked = { recent: next() < 0.5, reading: next() < 0.5 }
+      const verdict = decide(state)
+      assert.deepEqual(decide({ ...state }), verdict)
+      if (state.session !== 'store-down') {
+        const fitting = Object.entries(decisions).filter(([facts]) => facts === project(state))
+        assert.deepEqual(
+          fitting.map(([, { row }]) => row),
+          [verdict.row],
+        )
+      }
+      const bare = { ...state, hint: 'absent' } as const
+      for (const access of ['public', 'guest', 'user', 'recent'] as const) {
+        const [hinted, plain] = [
+          admit(verdict, state, access, asked),
+          admit(decide(bare), bare, access, asked),
+        ]
+        assert.ok(hinted !== null || plain === null, JSON.stringify({ state, access, asked }))
+      }
+    }
+  })
+
+  it('S3-21.13 an ageing session reads and nothing else; a locked one not even that', () => {
+    const [lapsed, locked] = (['user-lapsed', 'locked'] as const).map((session) => ({
+      ...request,
+      session,
+      registration: 'active' as const,
+    }))
+    const of = (state: RichState, reading: boolean) =>
+      (['public', 'guest', 'user', 'recent'] as const).filter(
+        (access) => admit(decide(state), state, access, { reading, recent: true }) === null,
+      )
+    assert.deepEqual(of(lapsed!, true), ['public', 'guest', 'user'])
+    assert.deepEqual(of(lapsed!, false), ['public'])
+    assert.deepEqual(of(locked!, true), ['public'])
+  })
+
   it('SEED-23 a forged profile cookie decides exactly as none does', () => {
     for (const state of everyState.filter(({ event }) => event === 'request')) {
       const [forged, none] = [

@@ -21,7 +21,11 @@ export async function readPage(response: Response): Promise<ReadPage> {
   assert.match(html, /^<!doctype html>\s*<html lang="en">/)
   for (const landmark of ['header', 'main', 'h1', 'title'])
     assert.equal(html.match(new RegExp(`<${landmark}[ >]`, 'g'))?.length, 1, `one ${landmark}`)
-  assert.doesNotMatch(html, /<(script|style|iframe|object|embed|base)\b/i)
+  const scripts = html.match(/<script src="\/assets\/[\w-]+\.js" defer><\/script>/g) ?? []
+  const policy = response.headers.get('content-security-policy') ?? ''
+  assert.equal(policy.includes("script-src 'self'"), scripts.length > 0, 'only who loads one may')
+  const others = scripts.reduce((rest, script) => rest.replace(script, ''), html)
+  assert.doesNotMatch(others, /<(script|style|iframe|object|embed|base)\b/i)
   assert.doesNotMatch(html, /<[^>]*\s(style|on\w+)=/i)
   assertNamed(html)
   return {
