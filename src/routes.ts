@@ -117,7 +117,7 @@ export const routes: readonly Route[] = [
     access: 'recent',
     endpoint: endConnectionSessions,
   },
-  { ...read, path: '/me', access: 'guest', cors: true, endpoint: me },
+  { ...read, path: '/me', access: 'guest', hint: false, cors: true, endpoint: me },
   {
     ...act,
     path: '/account/addresses/verify',

@@ -205,12 +205,16 @@ export async function judgeArrival(
   const registration = { active: 'active', suspended: 'disabled', gone: 'deleted' } as const
   const arrived: RichState = {
     ...state,
+    session: session || !living.includes(state.session) ? state.session : 'revoked',
     hint: hint.state,
     event: eventOf(session, found),
     registration: found ? registration[found.owner] : 'unregistered',
   }
   return { verdict: decide(arrived), last: hint.last }
 }
+
+/** Of a session that nobody may act with, such as one whose account is gone, nothing is left to be in conflict with. */
+const living: readonly RichState['session'][] = ['guest', 'user-lapsed', 'user-current', 'locked']
 
 function eventOf(session: Asker['session'], found: Owner | undefined): RichState['event'] {
   if (session?.kind !== 'user' || !found) return 'login'

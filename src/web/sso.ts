@@ -83,6 +83,8 @@ async function resume(
   brought: Brought,
 ): Promise<Response> {
   const { services, asker } = exchange
+  // Nobody knows whose session there is in this browser, and it must not be lost to a sign-in.
+  if (asker.verdict.standing === 'unavailable') throw new AppError('temporarily_unavailable')
   const connection = await connectionOf(exchange)
   const loaded = await loadLogin(services, handle, { browser: asker.browser, connection })
   if (loaded.state === 'consumed')

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { throughConnection } from '../../src/flows/through-connection.ts'
 import { minutes } from '../../src/lib/clock.ts'
 import { hashToken } from '../../src/lib/secrets.ts'
+import { prove } from '../../src/providers/proof.ts'
 import { cookieNames } from '../../src/sessions/cookies.ts'
+import type { Verdict } from '../../src/sessions/decide.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
 import { describeEveryRim } from '../_rims.ts'
-import { startMember } from '../sessions/_members.ts'
+import { cannotLookUp, copySession, startMember } from '../sessions/_members.ts'
 import { readPage } from '../web/_page.ts'
 
 /** What `/me` says, as far as these tests look. */
@@ -197,6 +200,17 @@ describeEveryRim('registering', (rim) => {
     assert.equal(await app.sallyport.resolveUser(id), id)
   })
 
+  it('ANO-03 no other session of the guest outlives the registration, on any node', async (t) => {
+    const { browser, id } = await guest()
+    const other = await copySession(app, browser.cookies.get(names.session)!)
+    const member = await startMember(t, app)
+    assert.equal(await member.accepts(other), true)
+    const { state } = await toForm(browser, `copies-${rim}`, app.connectionId)
+    await browser.post('/register', { state, name: 'Cora', keep: 'yes' })
+    assert.equal((await me(browser)).user!.id, id)
+    assert.equal(await member.accepts(other), false)
+  })
+
   it('ANO-03 a guest’s cookie replayed with the browser’s own right after is not the person’s', async () => {
     const { browser, id } = await guest()
     const before = browser.clone()
@@ -329,6 +343,37 @@ describeEveryRim('registering', (rim) => {
     assert.equal((await events('identity.conflict')).length > 0, true)
   })
 
+  it('row 5, the account gone: its session is ended, and whoever comes back may register', async () => {
+    const browser = app.browser()
+    await app.signIn(browser, `orphan-${rim}`)
+    const { id } = (await me(browser)).user!
+    const { db, clock, node } = app.sallyport.services
+    const state = await app.begin(browser)
+    await db.updateTable('users').set({ deleted_at: clock.now() }).where('id', '=', id).execute()
+    node.memory.clear(node.memory.position)
+    const led = await app.comeBack(browser, state, `orphans-heir-${rim}`)
+    assert.match(led.headers.get('location')!, /^\/register/)
+    const live = await db
+      .selectFrom('sessions')
+      .select('id')
+      .where('user_id', '=', id)
+      .where('revoked_at', 'is', null)
+      .execute()
+    assert.deepEqual(live, [])
+  })
+
+  it('SEED-41 nobody comes back while nobody knows whose browser it is; the same return works later', async (t) => {
+    const browser = app.browser()
+    await app.signIn(browser, 'in-doubt')
+    const state = await app.begin(browser)
+    const before = await counts()
+    cannotLookUp(t, app)
+    assert.equal((await app.comeBack(browser, state, 'somebody-else')).status, 503)
+    assert.deepEqual(await counts(), before)
+    t.mock.restoreAll()
+    assert.equal((await app.comeBack(browser, state, 'somebody-else')).status, 409)
+  })
+
   it('SEED-41 with the database away nobody is taken for unknown: 503, and the same return works later', async () => {
     const browser = app.browser()
     await app.signIn(browser, 'here-already')
@@ -345,6 +390,19 @@ describeEveryRim('registering', (rim) => {
 })
 
 describe('the rule for row 8', () => {
+  it('is asked once more in the transaction that makes the account', async () => {
+    await using app = await startTestApp()
+    const { db, clock } = app.sallyport.services
+    const bound = { organizationId: app.acme.id, connectionId: app.connectionId, configVersion: 1 }
+    const issuer = 'https://idp.example'
+    const proof = prove({ connectionId: app.connectionId, issuer, subject: 'x', claims: {} })
+    const joining = (row: number) => ({ verdict: { row } as Verdict, registration: undefined })
+    const register = (row: number) =>
+      throughConnection(bound, proof, 'r').register(db, clock.now(), joining(row))
+    for (const row of [5, 6, 7]) await assert.rejects(register(row), { reason: 'not_registered' })
+    assert.equal((await register(8)).owner, 'active')
+  })
+
   it('asks nobody where all are let in and nothing contradicts, everybody where there is a form, and never where joining is off', async () => {
     const { asksToRegister } = await import('../../src/flows/registration.ts')
     const asked = (provisioning: 'off' | 'register' | 'everybody') =>

@@ -4,6 +4,7 @@ import { limits } from '../../src/db/limits.ts'
 import { days, hours, minutes } from '../../src/lib/clock.ts'
 import { randomToken } from '../../src/lib/secrets.ts'
 import { cookieNames } from '../../src/sessions/cookies.ts'
+import { cannotLookUp } from '../sessions/_members.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
 import { describeEveryRim } from '../_rims.ts'
@@ -182,6 +183,14 @@ describeEveryRim('guests', (rim) => {
     const copy = browser.clone()
     await browser.post('/logout')
     assert.equal((await copy.api('/me')).status, 401)
+  })
+
+  it('COH-09 nobody becomes a guest because their session could not be looked up', async (t) => {
+    const browser = await guest()
+    const before = [browser.cookieHeader(), await users()]
+    cannotLookUp(t, app)
+    const answer = await browser.post('/guest')
+    assert.deepEqual([answer.status, browser.cookieHeader(), await users()], [503, ...before])
   })
 
   it('COH-09 nobody becomes a guest while nobody can tell who they are', async () => {

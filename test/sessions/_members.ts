@@ -147,6 +147,23 @@ export async function makeSessions(
   return made
 }
 
+/** Another live session like one that has that token, as no program of ours would make it; answers its token. */
+export async function copySession(app: TestApp, token: string): Promise<string> {
+  const { db } = app.sallyport.services
+  const session = await db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('token_hash', '=', hashToken(token))
+    .executeTakeFirstOrThrow()
+  const copy = randomToken()
+  const own = { id: newId(), token_hash: hashToken(copy), browser_hash: null, flow_id: null }
+  await db
+    .insertInto('sessions')
+    .values({ ...session, ...own })
+    .execute()
+  return copy
+}
+
 /** Whether a session has been ended, by the database. */
 export async function isEnded(db: Db, { id }: { id: string }): Promise<boolean> {
   const query = db.selectFrom('sessions').select('revoked_at').where('id', '=', id)
@@ -178,6 +195,16 @@ export function askOnAndOn(
       return { asked, stale }
     },
   }
+}
+
+/** For the rest of the test no session is found out about, although the database answers everything else. */
+export function cannotLookUp(t: TestContext, app: TestApp): void {
+  const { memory, lease } = app.sallyport.services.node
+  lease.end()
+  const read = t.mock.method(memory, 'read', async () => {
+    throw Object.assign(new Error('no answer'), { code: 'ECONNREFUSED' })
+  })
+  t.after(() => read.mock.restore())
 }
 
 /** Settles when the condition holds. */
