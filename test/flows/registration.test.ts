@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { sql } from 'kysely'
 import { throughConnection } from '../../src/flows/through-connection.ts'
 import { minutes } from '../../src/lib/clock.ts'
 import { hashToken } from '../../src/lib/secrets.ts'
@@ -9,7 +10,7 @@ import type { Verdict } from '../../src/sessions/decide.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
 import { describeEveryRim } from '../_rims.ts'
-import { cannotLookUp, copySession, startMember } from '../sessions/_members.ts'
+import { cannotLookUp, copySession, startMember, until } from '../sessions/_members.ts'
 import { readPage } from '../web/_page.ts'
 
 /** What `/me` says, as far as these tests look. */
@@ -170,6 +171,33 @@ describeEveryRim('registering', (rim) => {
       [before[0]! + 1, before[1]! + 1, before[3]! + 1],
     )
     assert.equal((await me(browser)).user!.name, 'Tabs')
+  })
+
+  it('of two requests that finish one registration at the same moment both are led on, to one account', async () => {
+    const browser = app.browser()
+    const { state } = await toForm(browser, 'moment')
+    const before = await counts()
+    const { db } = app.sallyport.services
+    const waiting = async () =>
+      (
+        await sql`select from pg_locks l join pg_database d on d.oid = l.database or l.database is null
+          where d.datname = current_database() and not l.granted`.execute(db)
+      ).rows.length
+    const answers: Promise<Response>[] = []
+    await db.transaction().execute(async (tx) => {
+      await sql`select from connections where id = ${onForm} for update`.execute(tx)
+      for (const count of [1, 2]) {
+        answers.push(browser.post('/register', { state, name: 'Moment' }))
+        // Each has saved the form and stands before the account.
+        await until(async () => (await waiting()) >= count)
+      }
+    })
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    assert.deepEqual(statuses, [303, 303])
+    assert.deepEqual(
+      await counts(),
+      before.map((n) => n + 1),
+    )
   })
 
   it('S3-18b row 5: a guest who registers keeps their id and their work, and the guest’s cookie is dead everywhere', async (t) => {

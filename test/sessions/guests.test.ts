@@ -8,7 +8,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { hashToken } from '../../src/lib/secrets.ts'
 import { cookieNames } from '../../src/sessions/cookies.ts'
 import { claimGuest, purgeGuests, startGuest } from '../../src/sessions/guests.ts'
-import { revoke, revokeSessionsOf } from '../../src/sessions/revoke.ts'
+import { revoke, revokeSession, revokeSessionsOf } from '../../src/sessions/revoke.ts'
 import { listSessions } from '../../src/sessions/sessions.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
@@ -132,30 +132,57 @@ describe('purging guests', () => {
     await purgeNow()
     assert.equal(await app.sallyport.resolveUser(id), null)
   })
+})
 
-  it('a claim comes too late for a guest who is gone, and leaves no question open', async () => {
+describe('claiming a guest', () => {
+  /** A session with a question open about a guest. */
+  const offered = async () => {
     const browser = app.browser()
     await browser.post('/guest')
     await app.signIn(app.browser(), 'late')
-    const answer = await app.signIn(browser, 'late')
-    assert.match(answer.headers.get('location')!, /^\/claim/)
-    const { services } = app.sallyport
-    const session = await services.db
+    await app.signIn(browser, 'late')
+    const session = await app.sallyport.services.db
       .selectFrom('sessions')
       .select(['id', 'user_id', 'offered_guest_id'])
       .where('offered_guest_id', 'is not', null)
-      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
       .executeTakeFirstOrThrow()
-    app.clock.advance(days(7))
-    assert.equal(await purgeNow(), 1)
-    const late = {
+    return {
       sessionId: session.id,
       userId: session.user_id,
       guestId: session.offered_guest_id!,
       requestId: 'late',
     }
-    assert.equal(await claimGuest(services, late), 'gone')
+  }
+
+  it('comes too late for a guest who is gone', async () => {
+    const late = await offered()
+    app.clock.advance(days(7))
+    assert.equal(await purgeNow(), 1)
+    assert.equal(await claimGuest(app.sallyport.services, late), 'gone')
     assert.equal(await app.sallyport.resolveUser(late.guestId), null)
+  })
+
+  it('ANO-06 takes what was offered to that session, while it lives, of a guest who still is one', async () => {
+    const { services, resolveUser } = app.sallyport
+    const claim = await offered()
+    const other = await guest()
+    assert.equal(await claimGuest(services, { ...claim, guestId: other }), 'gone')
+    assert.equal(await resolveUser(other), other)
+
+    const { db } = services
+    const setKind = (kind: string) =>
+      db.updateTable('users').set({ kind }).where('id', '=', claim.guestId).execute()
+    await setKind('person')
+    assert.equal(await claimGuest(services, claim), 'gone')
+    await setKind('guest')
+
+    const second = await offered()
+    const ending = { id: second.sessionId, userId: second.userId }
+    await revokeSession(services, ending, 'logout', { userId: second.userId }, app.clock.now())
+    assert.equal(await claimGuest(services, second), 'gone')
+    for (const { guestId } of [claim, second]) assert.equal(await resolveUser(guestId), guestId)
+    await sql`delete from carts`.execute(db)
   })
 })
 
