@@ -79,13 +79,13 @@ create table flows (
   constraint flows_pkey PRIMARY KEY (id),
   constraint flows_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint flows_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-  constraint flows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint flows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL,
   constraint flows_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'mail'::text, 'passkey'::text, 'interrupted'::text]))),
   constraint flows_login_is_bound CHECK (((kind <> 'login'::text) OR ((organization_id IS NOT NULL) AND (connection_id IS NOT NULL) AND (config_version IS NOT NULL))))
 );
 CREATE INDEX flows_absolute_ends_at ON flows USING btree (absolute_ends_at);
 CREATE INDEX flows_connection ON flows USING btree (connection_id) WHERE (consumed_at IS NULL);
-CREATE INDEX flows_user ON flows USING btree (user_id) WHERE (consumed_at IS NULL);
+CREATE INDEX flows_user ON flows USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 create table identities (
   id uuid not null,

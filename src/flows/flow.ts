@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { seconds, type Clock } from '../lib/clock.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { isUnavailable } from '../db/open.ts'
+import { isDuplicate, isUnavailable } from '../db/open.ts'
 import {
   claimFlow,
   consumeFlow,
@@ -89,28 +89,30 @@ export async function dispatch<Data, Turn, Answer>(
       if (!step.done(data)) throw new Error(`Step "${step.name}" neither finished nor answered`)
     }
   } catch (thrown) {
+    if (lostAtTheEnd(thrown)) return await winnersOutcome(services, flow.id)
     if (!flow.claimed || isUnavailable(thrown)) throw thrown
     return await refuse(services, flow, thrown)
   }
 }
 
-/**
- * A flow that has spoken to the provider cannot be tried again: the refusal is its outcome, unless another request that
- * finished it at the same time was first.
- */
+/** Whether another request of the same flow was at its end first. */
+function lostAtTheEnd(thrown: unknown): boolean {
+  const consumed = thrown instanceof AppError && thrown.reason === 'consumed'
+  return consumed || isDuplicate(thrown, 'sessions_flow_id_key')
+}
+
+/** A flow that has spoken to the provider cannot be tried again: the refusal is its outcome. */
 async function refuse(
-  services: FlowServices & { readonly clock: Clock; readonly log: Log },
+  { db, clock, log }: FlowServices & { readonly clock: Clock; readonly log: Log },
   flow: StoredFlow<unknown>,
   thrown: unknown,
 ): Promise<Ended> {
-  const { db, clock, log } = services
   const { code, reason } = toAppError(thrown)
-  const outcome = { kind: 'refused', code, reason } as const
-  if (!(await consumeFlow(db, flow.id, outcome, clock.now())))
-    return winnersOutcome(services, flow.id)
   if (code === 'internal_error')
     log.error({ err: thrown, flow: flow.id }, 'a sign-in failed on our side')
   else log.info({ err: thrown, flow: flow.id }, 'a sign-in was refused')
+  const outcome = { kind: 'refused', code, reason } as const
+  await consumeFlow(db, flow.id, outcome, clock.now())
   return { kind: 'ended', outcome }
 }
 
