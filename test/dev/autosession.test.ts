@@ -329,33 +329,41 @@ describe('production', () => {
     )
   })
 
-  it('AUT-02 SEED-75 sallyport serve with the flag ends before it listens, and says why', async (t) => {
-    const { port, env } = await place(t)
-    const flagged = { ...production, ...env, SALLYPORT_AUTOSESSION: 'on' }
-    for (const [args, code, said] of [
-      [['serve'], 1, /security\.autosession_refused/],
-      [['serve', '--workers', '2'], 1, /security\.autosession_refused/],
-    ] as const) {
-      const program = startProgram(t, ['bin/sallyport.js', ...args], flagged)
-      assert.equal(await program.ended, code)
-      assert.match(program.complaint(), said)
-    }
-    const option = startProgram(t, ['bin/sallyport.js', 'serve', '--autosession'], {
-      ...production,
-      ...env,
-    })
-    assert.equal(await option.ended, 2)
-    assert.equal(await listens(port), false)
-  })
+  it(
+    'AUT-02 SEED-75 sallyport serve with the flag ends before it listens, and says why',
+    { timeout: 120_000 },
+    async (t) => {
+      const { port, env } = await place(t)
+      const flagged = { ...production, ...env, SALLYPORT_AUTOSESSION: 'on' }
+      for (const [args, code, said] of [
+        [['serve'], 1, /security\.autosession_refused/],
+        [['serve', '--workers', '2'], 1, /security\.autosession_refused/],
+      ] as const) {
+        const program = startProgram(t, ['bin/sallyport.js', ...args], flagged)
+        assert.equal(await program.ended, code)
+        assert.match(program.complaint(), said)
+      }
+      const option = startProgram(t, ['bin/sallyport.js', 'serve', '--autosession'], {
+        ...production,
+        ...env,
+      })
+      assert.equal(await option.ended, 2)
+      assert.equal(await listens(port), false)
+    },
+  )
 
   for (const mode of ['production', 'Production', 'prod', 'staging', ''])
-    it(`AUT-02 AUT-03 npm start with NODE_ENV=${mode} ends before it listens, and says why`, async (t) => {
-      const { port, env } = await place(t)
-      const program = startProgram(t, ['dev/start.js'], { ...env, NODE_ENV: mode })
-      assert.equal(await program.ended, 1)
-      assert.match(program.complaint(), /^security\.autosession_refused/)
-      assert.deepEqual([await listens(port), await listens(port + 1)], [false, false])
-    })
+    it(
+      `AUT-02 AUT-03 npm start with NODE_ENV=${mode} ends before it listens, and says why`,
+      { timeout: 60_000 },
+      async (t) => {
+        const { port, env } = await place(t)
+        const program = startProgram(t, ['dev/start.js'], { ...env, NODE_ENV: mode })
+        assert.equal(await program.ended, 1)
+        assert.match(program.complaint(), /^security\.autosession_refused/)
+        assert.deepEqual([await listens(port), await listens(port + 1)], [false, false])
+      },
+    )
 
   it('AUT-02 SEED-75 no header, cookie, query or path opens anything', async () => {
     await using app = await startTestApp({ env: { NODE_ENV: 'production' } })
