@@ -49,6 +49,7 @@ export async function grow(): Promise<void> {
     cold.push({ sessions, ...(await node.ask<Cost>('cold', seconds)) })
     // Where the others are measured it is large enough to be in earnest, and small enough not to be about the disk.
     if (sessions !== 10_000) continue
+    const weights = await node.ask<Record<string, number>>('weights', sessions)
     for (const zipf of loads) {
       const { capacity, population, exponent } = zipf
       hits.push({ capacity, population, exponent, rate: await node.ask<number>('hits', zipf) })
@@ -60,7 +61,7 @@ export async function grow(): Promise<void> {
     for (let count = 1; count <= cpus().length; count++)
       workers.push(await measureWorkers(count, node.ready.database, load, { cookies, seconds }))
     single = {
-      weights: await node.ask<Record<string, number>>('weights', 10_000),
+      weights,
       slide: await node.ask<Cost>('slide', 4_000),
       renew: await node.ask<Cost>('renew', 2_000),
     }

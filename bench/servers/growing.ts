@@ -272,8 +272,8 @@ async function weigh<T>(count: number, make: (i: number) => T | Promise<T>): Pro
   return kept.length === count ? weight : NaN
 }
 
-/** Bytes of a remembered session as it is, and of what it is made of. */
-async function weights(count: number): Promise<Record<string, number>> {
+/** Fills a memory with sessions as they are read, and answers it with what each takes. */
+async function remembered(count: number): Promise<{ memory: SessionMemory; each: number }> {
   const memory = new SessionMemory({ sessions: count })
   const before = await heap()
   const judging = { lifetimes: services.lifetimes, now: clock.now() }
@@ -288,7 +288,14 @@ async function weights(count: number): Promise<Record<string, number>> {
       await memory.read(key, load(key), true)
     }
   })
-  const whole = ((await heap()) - before) / memory.size
+  return { memory, each: ((await heap()) - before) / memory.size }
+}
+
+/** Bytes of a remembered session as it is, the median of three, and of what it is made of. */
+async function weights(count: number): Promise<Record<string, number>> {
+  const { memory, each } = await remembered(count)
+  const all = [each, (await remembered(count)).each, (await remembered(count)).each]
+  const whole = all.toSorted((a, b) => a - b)[1]!
   // What JSON brings is a text of its own for every value, as what the driver reads is.
   const sample = memory.recall(tokenKey(tokenOf(0)))!
   const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
