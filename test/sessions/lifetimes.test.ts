@@ -167,6 +167,30 @@ describe('how long sessions last', () => {
     assert.deepEqual(await me(browser), ['acme'], 'the session’s use wakes no proof')
   })
 
+  it('REV-01 the audit says which end a session had reached', async () => {
+    await app.signIn(browser, 'ending-idle')
+    app.clock.advance(hours(1))
+    assert.equal(await me(browser), 401)
+    const busy = app.browser()
+    await app.signIn(busy, 'ending-absolute')
+    for (let spent = 0; spent < 12 * 60 - 30; spent += 30) {
+      app.clock.advance(minutes(30))
+      assert.deepEqual(await me(busy), ['acme'])
+      await app.sallyport.services.slides.flush()
+    }
+    app.clock.advance(minutes(30))
+    assert.equal(await me(busy), 401)
+    const told = await app.sallyport.services.db
+      .selectFrom('audit_events')
+      .innerJoin('users', 'users.id', 'audit_events.actor_id')
+      .select(['users.name', 'data'])
+      .where('action', '=', 'session.expired')
+      .execute()
+    const of = (name: string) => told.filter((one) => one.name === name).map(({ data }) => data)
+    assert.deepEqual(of('ending-idle'), [{ reason: 'idle' }])
+    assert.deepEqual(of('ending-absolute'), [{ reason: 'absolute' }])
+  })
+
   it('an organization that lowers its limit is obeyed at once, by warm memories too', async () => {
     const { id, connectionId } = await organization('tightening')
     await app.signIn(browser, 'tight', { connectionId })
