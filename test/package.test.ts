@@ -103,7 +103,7 @@ describe('the published package', () => {
       export const all = (it: Sallyport) => [express(it), fastify(it), hono(it), toNodeListener(it)]
       export const made: Promise<Sallyport> = createSallyport({ config: readConfig({}) })
       // @ts-expect-error somebody who is not signed in has no user
-      export const wrong = (who: Who) => who.user
+      export const wrong = (who: Who): string => who.user.name
     `
     await writeFile(join(consumer, 'types.ts'), source)
     const options = [
