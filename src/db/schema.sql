@@ -116,6 +116,17 @@ create table instance (
 );
 CREATE TRIGGER instance_is_final BEFORE DELETE OR UPDATE ON instance FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+create table known_browsers (
+  id uuid not null,
+  user_id uuid not null,
+  browser_hash bytea not null,
+  seen_at timestamp with time zone not null,
+  constraint known_browsers_user_id_browser_hash_key UNIQUE (user_id, browser_hash),
+  constraint known_browsers_pkey PRIMARY KEY (id),
+  constraint known_browsers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX known_browsers_seen_at ON known_browsers USING btree (seen_at);
+
 create table memberships (
   id uuid not null,
   organization_id uuid not null,

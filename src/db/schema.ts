@@ -85,6 +85,13 @@ export interface Instance {
   marked_at: Date
 }
 
+export interface KnownBrowsers {
+  id: string
+  user_id: string
+  browser_hash: Buffer
+  seen_at: Date
+}
+
 export interface Memberships {
   id: string
   organization_id: string
@@ -219,6 +226,7 @@ export interface DB {
   flows: Flows
   identities: Identities
   instance: Instance
+  known_browsers: KnownBrowsers
   memberships: Memberships
   nodes: Nodes
   organizations: Organizations

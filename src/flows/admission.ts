@@ -4,6 +4,7 @@ import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets.ts'
+import type { Outbox } from '../mails/outbox.ts'
 import type { Asker } from '../sessions/authenticate.ts'
 import { decide, type Verdict } from '../sessions/decide.ts'
 import type { BrowserHint } from '../sessions/lookup.ts'
@@ -14,6 +15,7 @@ import type { Notify } from '../sessions/notices.ts'
 import { openSession, type Grounds, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
+import { sendNotices } from './notices.ts'
 import { hintAtArrival, type Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
 import { consumeFlow } from './store.ts'
@@ -24,6 +26,7 @@ export interface AdmissionServices {
   readonly clock: Clock
   readonly node: Node
   readonly lifetimes: Lifetimes
+  readonly sendMail: Outbox
   /** Tells people by other means than a page. @default nobody is told otherwise */
   readonly notify?: Notify | undefined
   /** Our own origin, such as `https://app.example.com`. */
@@ -157,6 +160,7 @@ function commit(
       const ended = { kind: 'session_ended', reason: 'limit', device, lastSeenAt, at: now } as const
       await services.notify?.(tx, { ...ended, userId: owner.userId })
     }
+    await sendNotices(tx, services, { ...opening, crowdedOut: opened.crowdedOut }, now)
     const returnTo = onTheWay(opened, safeReturnTo(wanted, services.origin))
     const outcome = { kind: 'signed-in', sessionId: opened.id, returnTo } as const
     if (!(await consumeFlow(tx, flowId, outcome, now)))

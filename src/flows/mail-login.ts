@@ -6,7 +6,6 @@ import { later, minutes } from '../lib/clock.ts'
 import { isMailbox } from '../lib/email-address.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets.ts'
-import type { Outbox } from '../mails/outbox.ts'
 import { proveMailbox } from '../providers/mailbox.ts'
 import { unsealPersonalProof, type PersonalProofData } from '../providers/proof.ts'
 import { describeGuest } from '../sessions/guests.ts'
@@ -22,7 +21,6 @@ import { loadFlow, startFlow, type LoadedFlow, type StoredFlow } from './store.t
 /** What signing in without an organization takes. */
 export interface PersonalServices extends LoginServices {
   readonly personalSignIn: PersonalSignIn
-  readonly sendMail: Outbox
 }
 
 /** How long a mailed link works, in milliseconds. */

@@ -3,6 +3,7 @@ import { purge, type Purge } from '../db/purge.ts'
 import { later } from '../lib/clock.ts'
 import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
+import { browserMaxAge } from '../sessions/cookies.ts'
 
 /** How long what has ended is kept, in milliseconds. */
 export interface Retention {
@@ -27,6 +28,13 @@ export const purges = {
     keep: ({ sessions }) => sessions,
   },
   flows: { table: 'flows', key: 'id', since: 'absolute_ends_at', keep: ({ flows }) => flows },
+  // As long as the browser keeps its cookie.
+  known_browsers: {
+    table: 'known_browsers',
+    key: 'id',
+    since: 'seen_at',
+    keep: () => browserMaxAge * 1000,
+  },
   rate_limits: { table: 'rate_limits', key: 'key', since: 'until', keep: () => 0 },
 } as const satisfies Record<string, Purge & { keep(retention: Retention): number }>
 

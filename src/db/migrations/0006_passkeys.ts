@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 
-/** Passkeys: what a person holds, and the server knows the public half of. */
+/** Passkeys: what a person holds, and the server knows the public half of. And the browsers people are known by. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table passkeys (
@@ -25,6 +25,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       for each row when (old.user_id is distinct from new.user_id or old.credential_id is distinct from new.credential_id
         or old.public_key is distinct from new.public_key)
       execute function refuse_change();
+
+    -- Browsers a person has signed in with, for longer than their sessions are kept.
+    create table known_browsers (
+      id uuid primary key,
+      user_id uuid not null references users,
+      -- SHA-256 of the browser cookie's value.
+      browser_hash bytea not null,
+      seen_at timestamptz not null,
+      unique (user_id, browser_hash)
+    );
+    create index known_browsers_seen_at on known_browsers (seen_at);
 
     -- The passkey a session began with: removing it ends the session.
     alter table sessions add passkey_id uuid references passkeys on delete set null;
