@@ -5,6 +5,7 @@ import type { Route, Services } from '../src/http/exchange.ts'
 import { ConfigError, readConfig, type Config } from '../src/lib/config.ts'
 import { keepSecret } from '../src/lib/development-secret.ts'
 import { OperatorError } from '../src/lib/errors.ts'
+import type { Mailer } from '../src/lib/mail.ts'
 import { createLog, type Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
 import type { GuestHooks } from '../src/sessions/guests.ts'
@@ -27,6 +28,8 @@ export interface Development {
 export interface DevelopmentOptions {
   /** Settings over those of the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Who carries mail. @default the server of `SMTP_URL`, or nobody */
+  readonly mailer?: Mailer
   /** What becomes of the work of guests. */
   readonly guests?: GuestHooks
   /**
@@ -43,6 +46,7 @@ export interface DevelopmentOptions {
 export async function startDevelopment({
   env = {},
   guests = {},
+  mailer,
   routes = () => [],
 }: DevelopmentOptions = {}): Promise<Development> {
   const config = readConfig({
@@ -68,6 +72,7 @@ export async function startDevelopment({
       config,
       log,
       guests,
+      ...(mailer && { mailer }),
       routes: [
         ...routes(() => provider!, gate !== undefined),
         ...(gate ? await buttons(() => running!) : []),

@@ -88,6 +88,10 @@ function nextThings(issuer: string, origin: string): Html {
       <a href="/account">your account</a>.
     </li>
     <li>
+      Sign in without an organization: <a href="/login/mail">ask for a link</a> with any address,
+      and find it in the <a href="/dev/mailbox">mailbox</a>. Then add a passkey on your account.
+    </li>
+    <li>
       See what an application is told: <a href="/me">/me</a>. Without a session it answers 401 with
       a problem document, as <code>curl ${origin}/me</code> shows.
     </li>

@@ -5,4 +5,5 @@ import '../bin/node-version.js'
 process.env.NODE_ENV ??= 'development'
 process.env.SALLYPORT_AUTOSESSION ??= 'on'
 process.env.SALLYPORT_GUESTS ??= 'on'
+process.env.SALLYPORT_PERSONAL_SIGN_IN ??= 'everybody'
 await import('./start.ts')

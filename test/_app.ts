@@ -30,8 +30,8 @@ export interface TestAppOptions {
   /** Settings over the test's defaults, by environment variable. */
   readonly env?: Record<string, string>
   readonly routes?: readonly Route[]
-  /** Who carries mail. @default somebody who throws it away; it is put into the queue all the same */
-  readonly mailer?: Mailer
+  /** Who carries mail; null: nobody. @default somebody who throws it away; it is put into the queue all the same */
+  readonly mailer?: Mailer | null
   /** Whether background work is done, on the clock of the machine. @default false */
   readonly jobs?: boolean
   readonly guests?: GuestHooks
@@ -104,7 +104,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     database: line.connection,
     log: createLog('debug', sink),
     jobs: options.jobs ?? false,
-    mailer: options.mailer ?? { send: async () => {} },
+    ...(options.mailer !== null && { mailer: options.mailer ?? { send: async () => {} } }),
     routes: options.routes ?? [],
     guests: options.guests ?? {},
     ...(options.realProviders ? {} : { openProvider: provider.open }),

@@ -4,6 +4,7 @@ import { openGate } from '../../dev/autosession/gate.ts'
 import { autosessionRoutes } from '../../dev/autosession/routes.ts'
 import type { Running } from '../../dev/autosession/sign-in.ts'
 import { homeRoute } from '../../dev/home.ts'
+import { createMailbox, mailboxRoutes } from '../../dev/mailbox.ts'
 import { markForDevelopment } from '../../dev/instance.ts'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../../dev/provider.ts'
 import { seed } from '../../dev/seed.ts'
@@ -78,7 +79,9 @@ async function start(
   const provider = await startDevelopmentProvider({ redirectUris: [] })
   closers.push(provider.close)
   let running: Running | undefined
+  const mailbox = createMailbox()
   const sallyport = await createSallyport({
+    mailer: mailbox,
     config,
     clock,
     database: database.connection,
@@ -87,6 +90,7 @@ async function start(
     routes: [
       ...routes,
       homeRoute(() => provider, { buttons: true }),
+      ...mailboxRoutes(mailbox),
       ...autosessionRoutes(() => running!),
       ...statesRoutes(() => running!),
     ],
