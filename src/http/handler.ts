@@ -268,6 +268,7 @@ const audited: Partial<Record<ErrorCode, AuditAction>> = {
   sso_unavailable: 'login.denied',
   provider_disabled: 'login.denied',
   account_disabled: 'login.denied',
+  passkey_refused: 'passkey.refused',
   not_a_member: 'login.denied',
   identity_conflict: 'identity.conflict',
   internal_error: 'error.unhandled',
