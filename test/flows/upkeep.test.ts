@@ -74,6 +74,7 @@ suite('what nobody needs any more', () => {
       expired_sessions: 0,
       revoked_sessions: 4000,
       flows: 0,
+      known_browsers: 0,
       rate_limits: 0,
     })
     // Four sign-ins, and those that ended too short a time ago.
