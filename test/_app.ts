@@ -6,11 +6,13 @@ import { createSallyport, type Sallyport } from '../src/app.ts'
 import type { Route } from '../src/http/exchange.ts'
 import type { GuestHooks } from '../src/sessions/guests.ts'
 import { queueSchema } from '../src/db/queue.ts'
+import type { Db } from '../src/db/open.ts'
 import { readConfig } from '../src/lib/config.ts'
 import type { Mailer } from '../src/lib/mail.ts'
 import { createLog } from '../src/lib/log.ts'
 import { Browser, refreshOf } from './_browser.ts'
 import { TestClock } from './_clock.ts'
+import { keepPrinted, plant } from './_canaries.ts'
 import { cuttable, type CuttableConnection } from './_cut.ts'
 import { createTestDatabase } from './_database.ts'
 import { createScriptedProvider, type ScriptedProvider } from './_provider.ts'
@@ -80,7 +82,16 @@ const key = `t:${Buffer.from(Array.from({ length: 32 }, (_, i) => i * 7 + 1)).to
 
 /** The settings every test application has, as the environment would give them. */
 export function testSettings(origin: string): Record<string, string> {
+  plant(key.slice(2))
   return { NODE_ENV: 'test', SALLYPORT_URL: origin, SALLYPORT_KEYS: key }
+}
+
+/** Everything in the audit that is not an id or a time. */
+async function auditOf(db: Db): Promise<string> {
+  const { rows } = await sql<{ text: string | null }>`
+    select string_agg(concat_ws(' ', action, target, data, request_id), chr(10)) as text
+    from audit_events`.execute(db)
+  return rows[0]?.text ?? ''
 }
 
 /** Starts an application for a test. `close` it, or take it with `await using`. */
@@ -151,6 +162,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async begin(browser, { connectionId: through = connectionId, returnTo = '/account' } = {}) {
       const left = await browser.post(`/sso/${through}/start`, { return_to: returnTo })
       const state = refreshOf(left).searchParams.get('state')
+      plant(state ?? '')
       if (!state) throw new Error(`The sign-in did not begin: ${left.status} ${await left.text()}`)
       return state
     },
@@ -169,6 +181,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async close() {
       await rim.close()
       await sallyport.close()
+      keepPrinted(lines.join(''))
+      keepPrinted(await auditOf(database.db))
       await line.close()
       await database.drop()
     },

@@ -1,3 +1,5 @@
+import { plant } from './_canaries.ts'
+
 /** Answers requests, in memory or over a connection. */
 export type Send = (request: Request) => Promise<Response>
 
@@ -77,6 +79,7 @@ export class Browser {
   #keep(line: string): void {
     const [pair = '', ...attributes] = line.split('; ')
     const [name = '', value = ''] = pair.split(/=(.*)/s)
+    plant(value)
     if (attributes.includes('Max-Age=0')) this.cookies.delete(name)
     else this.cookies.set(name, value)
   }

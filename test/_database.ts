@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
+import { logFileOf } from '../src/db/embedded/server.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { installQueues } from '../src/db/queue.ts'
 import { openDatabase, type Db } from '../src/db/open.ts'
+import { beginKeeping, findLeaks } from './_canaries.ts'
 
 /** Connection settings of one database on the test server. */
 export interface TestConnection {
@@ -26,8 +28,15 @@ const settings = {
   max_connections: '300',
 }
 
+/** The server of a test run. */
+export interface TestServer {
+  /** What the tests so far have printed, or the server, and is secret. */
+  findLeaks(): readonly string[]
+  stop(): Promise<void>
+}
+
 /** Starts a PostgreSQL with a migrated template database; every test file copies it. */
-export async function startTestServer(): Promise<{ stop(): Promise<void> }> {
+export async function startTestServer(): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'))
   const server = await startEmbeddedPostgres(join(folder, 'postgres'), { settings })
   const admin = openDatabase(server.connection)
@@ -37,8 +46,10 @@ export async function startTestServer(): Promise<{ stop(): Promise<void> }> {
   await migrate(db)
   await installQueues(db)
   await db.destroy()
+  beginKeeping(join(folder, 'canaries'))
   process.env[variable] = JSON.stringify(server.connection)
   return {
+    findLeaks: () => findLeaks(join(folder, 'canaries'), [logFileOf(join(folder, 'postgres'))]),
     async stop() {
       delete process.env[variable]
       await server.stop()

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import { keepPrinted } from './_canaries.ts'
 
 /** A program of ours that runs as a process of its own. */
 export interface Program {
@@ -42,6 +43,7 @@ export function startProgram(
   t.after(async () => {
     child.kill('SIGKILL')
     await ended
+    keepPrinted(printed)
   })
   const has = (text: string | RegExp): boolean =>
     typeof text === 'string' ? printed.includes(text) : text.test(printed)

@@ -39,7 +39,7 @@ for (const program of [nginx, caddy]) {
   })
 }
 
-test('every example is short, and the README says how to run it', async () => {
+test('S3-44 every example is short, and the README says how to run it', async () => {
   const readme = await readFile(join(examples, 'README.md'), 'utf8')
   const files = (await readdir(examples)).filter((file) => file.endsWith('.ts'))
   assert.ok(files.length >= 5)

@@ -42,7 +42,7 @@ describe('the published package', () => {
   })
   after(() => rm(place, { recursive: true, force: true }))
 
-  it('holds what runs and its types: no tests, no development, no examples, no sources', () => {
+  it('SEC-10 holds what runs and its types: no tests, no development, no examples, no sources', () => {
     const allowed = /^(package\.json|README\.md|LICENSE|bin\/[\w-]+\.js|dist\/.+\.(js|d\.ts))$/
     const paths = packed.files.map(({ path }) => path)
     assert.deepEqual(

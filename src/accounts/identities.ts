@@ -1,5 +1,5 @@
 import { newId } from '../lib/ids.ts'
-import type { Db } from '../db/open.ts'
+import { onlyRow, type Db } from '../db/open.ts'
 import type { ProofData } from '../providers/proof.ts'
 
 /** A person at a provider, and whose account it is. */
@@ -44,7 +44,7 @@ export async function findIdentity(
     .where('identities.connection_id', '=', key.connectionId)
     .where('identities.issuer', '=', key.issuer)
     .where('identities.subject', '=', key.subject)
-  const row = await (hold ? query.forShare('users') : query).executeTakeFirst()
+  const row = onlyRow(await (hold ? query.forShare('users') : query).execute())
   if (!row) return undefined
   return {
     id: row.id,

@@ -111,6 +111,15 @@ function discarding(pool: pg.Pool): PostgresPool {
   }
 }
 
+/**
+ * The row of a lookup by a unique key, if there is one.
+ * @throws when there are several: whichever came first could be anybody's
+ */
+export function onlyRow<T>(rows: readonly T[]): T | undefined {
+  if (rows.length > 1) throw new Error(`A unique key has ${rows.length} rows.`)
+  return rows[0]
+}
+
 /** @throws OperatorError when the server is too old for us */
 export async function assertSupportedServer(db: Db): Promise<void> {
   const { rows } = await sql<{
@@ -129,8 +138,11 @@ export async function readDatabaseTime(db: Db): Promise<Date> {
   return rows[0]!.now
 }
 
-/** SQLSTATE classes that say "not now" rather than "wrong": connection, resources, operator intervention. */
-const unavailableClasses = ['08', '53', '57']
+/**
+ * SQLSTATE classes that say "not now" rather than "wrong": connection, a transaction that lost to another (a deadlock),
+ * resources, operator intervention.
+ */
+const unavailableClasses = ['08', '40', '53', '57']
 const unavailableCodes = [
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Role, SessionLimits } from '../accounts/organizations.ts'
-import { prepared, type Db } from '../db/open.ts'
+import { onlyRow, prepared, type Db } from '../db/open.ts'
 import { later, seconds } from '../lib/clock.ts'
 import { lockedFor, proofSpanOf, reauthAfter, spanOf, type Lifetimes } from './lifetimes.ts'
 import type { RichState } from './state.ts'
@@ -135,8 +135,12 @@ export async function findSession(
 ): Promise<StoredSession | undefined> {
   const { rows } = await sql<Row>`${prepared('find_session')} ${everything}
     where s.token_hash = ${tokenHash}`.execute(db)
-  return rows[0] && toSession(rows[0], judging)
+  const row = onlyRow(rows)
+  if (row && !kinds.includes(row.kind)) throw new Error('A session has a kind that nobody knows.')
+  return row && toSession(row, judging)
 }
+
+const kinds: readonly string[] = ['user', 'guest']
 
 /** How long requests that left before a rotation may still arrive, in milliseconds. */
 export const rotationGrace: number = seconds(10)

@@ -85,7 +85,7 @@ suite('migrations', () => {
     assert.deepEqual(await other, names)
   })
 
-  test('when the second of two fails nothing of the first is left', async (t) => {
+  test('FLT-06 when the second of two fails nothing of the first is left', async (t) => {
     const { db } = await empty(t)
     const broken = {
       '0001_good': making('good'),
@@ -103,7 +103,7 @@ suite('migrations', () => {
     ])
   })
 
-  test('a program older than the schema refuses and names what it does not know', async (t) => {
+  test('FLT-06 a program older than the schema refuses and names what it does not know', async (t) => {
     const { db } = await empty(t)
     await migrate(db, { ...known, '9999_future': making('future') })
     const before = await tables(db)

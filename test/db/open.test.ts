@@ -104,7 +104,7 @@ suite('the pool', () => {
     assert.ok((await readDatabaseTime(db)) instanceof Date)
   })
 
-  test('SEED-14 200 requests with a session cookie are answered by a pool of ten', async () => {
+  test('S2-10 SEED-14 200 requests with a session cookie are answered by a pool of ten', async () => {
     await using app = await startTestApp({ env: { DATABASE_POOL: '10' } })
     const browser = app.browser()
     await app.signIn(browser)

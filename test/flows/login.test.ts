@@ -415,7 +415,7 @@ describe('signing in', () => {
     assert.equal((await app.signIn(app.browser(), 'removed')).status, 403)
   })
 
-  it('S0-13 what a sign-in stores is sealed, and is gone when it is over', async () => {
+  it('SEC-01 S0-13 what a sign-in stores is sealed, and is gone when it is over', async () => {
     const browser = app.browser()
     const state = await app.begin(browser, { returnTo: '/account?canary=needle' })
     const rows = async () =>

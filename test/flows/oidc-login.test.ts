@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { setConnectionState } from '../../src/accounts/connections.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
+import { plant } from '../_canaries.ts'
 import { refreshOf, type Browser } from '../_browser.ts'
 import { startHostileProvider, type HostileProvider } from '../hostile-provider.ts'
 
@@ -23,6 +24,7 @@ describe('signing in with OpenID Connect, from the first page to the session', (
     })
   })
   after(async () => {
+    plant(...provider.canaries)
     await provider.close()
     await app.close()
   })

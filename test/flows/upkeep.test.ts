@@ -53,7 +53,7 @@ async function count(
 }
 
 suite('what nobody needs any more', () => {
-  test('S3-53 SEED-10 expired and revoked sessions older than they are kept go, in batches; the others stay', async (t) => {
+  test('S3-42 S3-53 SEED-10 expired and revoked sessions older than they are kept go, in batches; the others stay', async (t) => {
     const app = await started(t)
     const { services } = app.sallyport
     const now = app.clock.now()

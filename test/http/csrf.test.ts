@@ -91,7 +91,7 @@ describe('requests that do not come from our own pages', () => {
   })
 })
 
-it('CSR-02 what a browser says of itself is believed over what it says of the origin, and silence is no', () => {
+it('S3-17d CSR-02 what a browser says of itself is believed over what it says of the origin, and silence is no', () => {
   const own = 'https://app.example'
   const from = (headers: Record<string, string>) => fromOwnPages(new Headers(headers), own)
   assert.ok(from({ 'sec-fetch-site': 'same-origin', origin: own }))

@@ -70,7 +70,7 @@ for (const rim of Object.keys(rims) as RimName[]) {
       assert.ok((await events('session.device_hint_lost')).length > 0)
     })
 
-    it('S3-21.3 SEED-28 row 3: signing in sets both cookies and leads to the page first asked for', async () => {
+    it('S3-01 S3-21.3 SEED-28 row 3: signing in sets both cookies and leads to the page first asked for', async () => {
       const browser = await signedIn('row-3')
       await browser.post('/logout')
       const state = await app.begin(browser, { returnTo: '/account?a=1&b=2' })
@@ -124,7 +124,7 @@ for (const rim of Object.keys(rims) as RimName[]) {
       await setConnectionState(app.sallyport.services.db, onForm, 'disabled')
     })
 
-    it('S3-21.9 row 9: a guest goes on where guests may, and is led to sign in where a user is needed', async () => {
+    it('S2-06 S3-21.9 row 9: a guest goes on where guests may, and is led to sign in where a user is needed', async () => {
       const browser = await guest()
       const answer = await browser.get('/me')
       assert.deepEqual([answer.status, answer.headers.getSetCookie()], [200, []])

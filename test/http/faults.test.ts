@@ -97,7 +97,7 @@ describe('an endpoint that fails', () => {
       ['a program', { accept: 'application/json' }],
       ['a person', person],
     ] as const) {
-      test(`DOS-07 ${name}: ${caller} gets ${status} and learns nothing`, async () => {
+      test(`SEC-09 DOS-07 ${name}: ${caller} gets ${status} and learns nothing`, async () => {
         const before = await countUnhandled()
         const answer = await app.browser().request(`/fault/${name}`, { headers })
         assert.equal(answer.status, status)
@@ -110,7 +110,7 @@ describe('an endpoint that fails', () => {
     }
   }
 
-  test('DOS-07 the log tells what the answer does not', async () => {
+  test('S3-51b DOS-07 the log tells what the answer does not', async () => {
     const answer = await app.browser().api('/fault/throws-an-error')
     const { requestId } = (await answer.json()) as { requestId: string }
     const line = app

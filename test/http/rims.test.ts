@@ -44,7 +44,7 @@ describeEveryRim('the rim', (rim) => {
   before(async () => (app = await startTestApp({ rim, routes })))
   after(() => app.close())
 
-  test('a person signs in, is known, and signs out', async () => {
+  test('S2-16 S2-17 S3-19 S3-23 S3-26 a person signs in, is known, and signs out', async () => {
     const browser = app.browser()
     const welcome = await app.signIn(browser, 'alice')
     assert.equal(welcome.status, 303)
@@ -185,7 +185,7 @@ describeEveryRim('the rim', (rim) => {
     assert.deepEqual(await answer.json(), { word: 'a b&c' })
   })
 
-  test('requireUser lets a signed-in person pass and tells the handler who it is', async () => {
+  test('S3-10 S3-30 requireUser lets a signed-in person pass and tells the handler who it is', async () => {
     const browser = app.browser()
     await app.signIn(browser, 'alice')
     const answer = await browser.api('/app/private')
@@ -216,7 +216,7 @@ describeEveryRim('the rim', (rim) => {
     }
   })
 
-  test('requireUser answers 503 while the database is away, and signs nobody out', async () => {
+  test('S3-24c requireUser answers 503 while the database is away, and signs nobody out', async () => {
     const browser = app.browser()
     await app.signIn(browser, 'alice')
     app.line.cut()

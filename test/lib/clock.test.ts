@@ -21,7 +21,7 @@ suite('a clock that follows the database', () => {
     assert.ok(apart(clock.now(), database.time) < 1000)
   })
 
-  test('steps of this machine’s clock move nothing: an hour, 400 days, back to 1970', async (t) => {
+  test('CLK-01 steps of this machine’s clock move nothing: an hour, 400 days, back to 1970', async (t) => {
     const database = theirs()
     const clock = await followClock(database.read)
     for (const wall of [hours(1), -hours(1), days(400), -Date.now()]) {
@@ -43,7 +43,7 @@ suite('a clock that follows the database', () => {
     assert.deepEqual(clock.now(), later(database.time, seconds(90)))
   })
 
-  test('takes the database’s time at every reading, forwards and back', async () => {
+  test('CLK-01 takes the database’s time at every reading, forwards and back', async () => {
     const database = theirs()
     const clock = await followClock(database.read)
     for (const moved of ['2026-06-01T12:01:30Z', '2026-06-01T11:59:00Z']) {
@@ -141,7 +141,7 @@ test('CLK-01 a wall clock more than 30 s off the database’s is not ready, and 
   assert.match(app.logged(), /not ready: this machine/)
 })
 
-test('S2-01 the clock, the database and the provider are arguments: no test waits or needs a real provider', async () => {
+test('S2-31 S3-46 S2-01 the clock, the database and the provider are arguments: no test waits or needs a real provider', async () => {
   await using app = await startTestApp()
   const browser = app.browser()
   await app.signIn(browser, 'alice')

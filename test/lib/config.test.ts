@@ -99,7 +99,7 @@ suite('production', () => {
       assert.equal(problemsOf({ ...production, STATSD_URL: wrong }).length, 1, wrong)
   })
 
-  test('an empty variable, or one of blanks, is one that is not set', () => {
+  test('S3-55 an empty variable, or one of blanks, is one that is not set', () => {
     assert.equal(readConfig({ ...production, PORT: '', HOST: ' ', LOG_LEVEL: '  ' }).port, 3000)
     assert.equal(problemsOf({ ...production, SALLYPORT_KEYS: ' ' }).length, 1)
   })
@@ -112,7 +112,7 @@ suite('production', () => {
     }
   })
 
-  test('BLD-01, AUT-09 what would make it unsafe is refused, every reason in one list', () => {
+  test('SEC-03 SEC-10 BLD-01, AUT-09 what would make it unsafe is refused, every reason in one list', () => {
     const problems = problemsOf({
       ...production,
       SALLYPORT_URL: 'http://app.example.com',

@@ -49,7 +49,7 @@ suite('the log', () => {
     assert.ok(!text().includes(canary), text())
   })
 
-  test('a line stays one line whatever is in it', () => {
+  test('SEC-07 a line stays one line whatever is in it', () => {
     const { log, text } = collected()
     const name = 'Eve\r\n{"level":60,"msg":"forged"}\u001b[31m"}'
     log.info({ name }, `signed in: ${name}`)

@@ -32,7 +32,7 @@ suite('a sealed value', () => {
     assert.equal(new Set(ivs).size, ivs.length)
   })
 
-  test('does not open in another table, column or row', () => {
+  test('SEC-02 does not open in another table, column or row', () => {
     const sealed = sealer.seal(value, place)
     const elsewhere: Place[] = [
       { ...place, table: 'identities' },
@@ -45,7 +45,7 @@ suite('a sealed value', () => {
     for (const other of elsewhere) assert.throws(() => sealer.open(sealed, other), Error)
   })
 
-  test('does not open when any bit is changed', () => {
+  test('SEC-02 does not open when any bit is changed', () => {
     const sealed = sealer.seal('secret', place)
     for (let bit = 0; bit < sealed.length * 8; bit++) {
       const changed = Buffer.from(sealed)
@@ -54,7 +54,7 @@ suite('a sealed value', () => {
     }
   })
 
-  test('does not open when it is cut short or goes on', () => {
+  test('SEC-02 does not open when it is cut short or goes on', () => {
     const sealed = sealer.seal('secret', place)
     for (let length = 0; length < sealed.length; length++)
       assert.throws(() => sealer.open(sealed.subarray(0, length), place), Error, `${length}`)
@@ -75,7 +75,7 @@ suite('a sealed value', () => {
 suite('rotation', () => {
   const second = key('k2')
 
-  test('the new key seals and the old one still opens', () => {
+  test('SEC-03 the new key seals and the old one still opens', () => {
     const old = sealer.seal(value, place)
     const rotated = createSealer([second, first])
     assert.deepEqual(rotated.open(old, place), value)
@@ -84,7 +84,7 @@ suite('rotation', () => {
     assert.throws(() => sealer.open(fresh, place), /Sealed with key "k2"/)
   })
 
-  test('a value whose key is gone names it', () => {
+  test('SEC-03 a value whose key is gone names it', () => {
     const sealed = sealer.seal(value, place)
     assert.throws(() => createSealer([second]).open(sealed, place), {
       message: 'Sealed with key "k1", which is not in SALLYPORT_KEYS',

@@ -71,7 +71,7 @@ describe('several nodes on one database', () => {
     ).status
   }
 
-  it('COH-01 REV-03 three nodes with warm memories: no request after the revocation is let in', async (t) => {
+  it('S2-26 S3-24a COH-01 REV-03 three nodes with warm memories: no request after the revocation is let in', async (t) => {
     const nodes = [app.sallyport, await startAnother(t), await startAnother(t)]
     const took: number[] = []
     for (const [i, session] of (await makeSessions(app, 'warm', revocations)).entries()) {
@@ -168,7 +168,7 @@ describe('several nodes on one database', () => {
     assert.ok(took < longest + slack)
   })
 
-  it('COH-03 a node that is stopped and goes on asks the database first', async (t) => {
+  it('CLK-04 COH-03 a node that is stopped and goes on asks the database first', async (t) => {
     const { program, accepts } = await startProcess(t)
     const [session, other] = await makeSessions(app, 'stopped', 2)
     for (const { token } of [session!, other!]) await accepts(token)
@@ -301,7 +301,7 @@ describe('several nodes on one database', () => {
     }
   })
 
-  it('COH-10 an unknown token costs one statement, a malformed one none', async (t) => {
+  it('S3-50a COH-10 an unknown token costs one statement, a malformed one none', async (t) => {
     const member = await startMember(t, app)
     const { memory } = member.node
     const token = randomToken()

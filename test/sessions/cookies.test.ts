@@ -14,7 +14,7 @@ import { startTestApp } from '../_app.ts'
 const names = cookieNames(new URL('https://app.example'))
 
 describe('cookies', () => {
-  it('CKI-01 CKI-02 S2-24 S2-08 every cookie the system ever sets is one of two, locked to this host and to HTTP', async () => {
+  it('S3-09 S3-33a CKI-01 CKI-02 S2-24 S2-08 every cookie the system ever sets is one of two, locked to this host and to HTTP', async () => {
     await using app = await startTestApp()
     const lines: string[] = []
     const browser = app.browser()
@@ -46,7 +46,7 @@ describe('cookies', () => {
     }
   })
 
-  it('CKI-01 names begin with __Host-Http- wherever the address is https, and only there', () => {
+  it('S3-08 S3-17b CKI-01 names begin with __Host-Http- wherever the address is https, and only there', () => {
     assert.deepEqual(names, {
       session: '__Host-Http-sallyport',
       browser: '__Host-Http-sallyport-browser',
@@ -127,7 +127,7 @@ describe('cookies', () => {
     )
   })
 
-  it('S3-43 a value is ours only in its one spelling', () => {
+  it('S3-57 S3-43 a value is ours only in its one spelling', () => {
     const token = randomToken()
     const read = (value: string) =>
       readCookie(findCookies(`${names.session}=${value}`, names).session, 'session').state

@@ -149,7 +149,7 @@ describe('the request decision', () => {
     }
   })
 
-  it('S3-20a every state has exactly one verdict, and deciding never throws', () => {
+  it('S2-03 S2-04 S2-13 S2-15 S3-04 S3-17a S3-20b S3-20d S3-20a every state has exactly one verdict, and deciding never throws', () => {
     for (const state of everyState) assert.ok(decide(state).outcome)
     const numbers = Object.values(decisions).map(({ row }) => row)
     assert.deepEqual(
@@ -256,7 +256,7 @@ describe('the request decision', () => {
     assert.equal(admit(decide(state), state, 'recent', { recent: true }), null)
   })
 
-  it('tells a program why it is refused', () => {
+  it('S2-11 tells a program why it is refused', () => {
     const codes = (['absent', 'unknown', 'revoked', 'expired', 'malformed'] as const).map(
       (session) => {
         const state = { ...request, session }

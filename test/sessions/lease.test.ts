@@ -30,7 +30,7 @@ describe('a lease', () => {
     assert.equal(lease.holds(), false)
   })
 
-  it('does not hold when only one of the machine’s clocks has moved: it was suspended, or its clock was set', () => {
+  it('CLK-04 does not hold when only one of the machine’s clocks has moved: it was suspended, or its clock was set', () => {
     for (const jump of [3_600_000, leaseFor, jumpAllowed + 1, -jumpAllowed - 1, -3_600_000]) {
       lease.renew(lease.moment())
       clocks.setWall(jump)

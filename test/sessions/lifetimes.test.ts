@@ -267,7 +267,7 @@ describe('how long sessions last', () => {
     assert.equal((await moved.execute()).length, 2500)
   })
 
-  it('COH-05 a use of a session that died meanwhile is written nowhere, and those beside it are', async () => {
+  it('S3-56c COH-05 a use of a session that died meanwhile is written nowhere, and those beside it are', async () => {
     const made = await makeSessions(app, 'mixed', 4)
     const { db, lifetimes } = app.sallyport.services
     const now = app.clock.now()

@@ -143,7 +143,7 @@ describe('what a node remembers', () => {
     assert.equal(memory.recall('ended'), undefined)
   })
 
-  it('COH-10 ten thousand sessions leave a thousand in memory, the last ones, and misses are counted', async () => {
+  it('S3-38 COH-10 ten thousand sessions leave a thousand in memory, the last ones, and misses are counted', async () => {
     for (let i = 0; i < 10_000; i++) await remember(memory, sessionOf(i))
     assert.equal(memory.size, 1000)
     assert.equal(memory.misses, 10_000)

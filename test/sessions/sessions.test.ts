@@ -84,7 +84,7 @@ describe('sessions', () => {
     assert.equal((await app.comeBack(browser, state)).status, 303)
   })
 
-  it('SES-03 SEED-13 S2-27 S2-30 nothing that travels as a secret is stored, and the cookie is one opaque token', async () => {
+  it('SEC-01 SES-03 SEED-13 S2-27 S2-30 nothing that travels as a secret is stored, and the cookie is one opaque token', async () => {
     const secrets: string[] = []
     for (let i = 0; i < 50; i++) {
       const one = app.browser()
@@ -402,7 +402,7 @@ describe('sessions', () => {
     assert.equal(await status(browser), 200)
   })
 
-  it('SEED-33 two browsers of one person live side by side; ending one leaves the other', async () => {
+  it('S3-48 SEED-33 two browsers of one person live side by side; ending one leaves the other', async () => {
     const other = app.browser()
     await app.signIn(browser, 'twice')
     await app.signIn(other, 'twice')
@@ -429,7 +429,7 @@ describe('sessions', () => {
     assert.deepEqual(await Promise.all([browser, ...others].map(status)), [200, 401, 401])
   })
 
-  it('REV-01 REV-02 S2-05 S2-23 S3-56a a session ends when idle, and at its absolute end however busy', async () => {
+  it('S3-01 REV-01 REV-02 S2-05 S2-23 S3-56a a session ends when idle, and at its absolute end however busy', async () => {
     const minute = 60_000
     const aged = await startTestApp()
     try {
