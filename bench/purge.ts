@@ -68,8 +68,10 @@ async function fill(db: Db, rows: number): Promise<void> {
               when i % 2 = 0 then now() + interval '5 days' else now() - interval '10 days' end as ends
           from generate_series(${done + 1}::int, ${done + count}::int) i) x
         returning id, created_at)
-      insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at)
-      select id, ${user}, ${user}, ${user}, 1, created_at from made`.execute(db)
+      insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at, proved_at, last_seen_at)
+      select id, ${user}, ${user}, ${user}, 1, created_at, created_at, created_at from made`.execute(
+      db,
+    )
   }
   await sql`analyze`.execute(db)
   await sql`checkpoint`.execute(db)

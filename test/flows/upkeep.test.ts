@@ -34,8 +34,8 @@ async function fill(
       select gen_random_uuid(), sha256(random()::text::bytea), ${zoe.user_id}, 'user', ${ended.absolute}, ${ended.absolute},
         ${ended.absolute}, ${ended.absolute}, ${ended.revoked ?? null}, ${ended.revoked ? 'logout' : null}, ${ended.absolute}
       from generate_series(1, ${count}) returning id)
-    insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at)
-    select id, ${app.acme.id}, ${app.connectionId}, ${zoe.identity_id}, 1, ${ended.absolute} from made`.execute(
+    insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at, proved_at, last_seen_at)
+    select id, ${app.acme.id}, ${app.connectionId}, ${zoe.identity_id}, 1, ${ended.absolute}, ${ended.absolute}, ${ended.absolute} from made`.execute(
     db,
   )
 }
