@@ -10,11 +10,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     drop index sessions_user;
     create index sessions_user on sessions (user_id);
 
-    -- A sign-in of somebody who is deleted, a guest, goes with them.
-    alter table flows drop constraint flows_user_id_fkey,
-      add constraint flows_user_id_fkey foreign key (user_id) references users on delete cascade;
-    create index flows_of_user on flows (user_id) where user_id is not null;
-
     -- Committed events that have no place in the chain yet. Nobody waits for one another here; a job links them.
     create table audit_unlinked (
       seq bigint generated always as identity primary key,
