@@ -262,7 +262,6 @@ async function answerError(
 /** Which errors are worth an audit row of their own; the others are told where they happen. */
 const audited: Partial<Record<ErrorCode, AuditAction>> = {
   csrf_failed: 'security.csrf',
-  passkey_refused: 'passkey.refused',
   flow_invalid: 'flow.denied',
   sso_failed: 'login.denied',
   sso_denied: 'login.denied',
