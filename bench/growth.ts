@@ -2,10 +2,11 @@
 
 import { hash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import { cpus, loadavg } from 'node:os'
+import { cpus } from 'node:os'
 import { putOnPage } from './page.ts'
 import { startProcess } from './process.ts'
-import { createProgress, describeMachine } from './report.ts'
+import { busyNow, describeMachine } from './machine.ts'
+import { createProgress } from './report.ts'
 import type { Cost, Growth, NodesCost } from './growth/results.ts'
 import { growthInWords } from './growth/table.ts'
 import { measureWorkers, type Database } from './growth/workers.ts'
@@ -24,7 +25,7 @@ const loads: readonly ZipfLoad[] = [100, 300, 1000, 3000].map((capacity) => ({
 
 /** Measures, prints, keeps the figures and writes them into docs/performance.md. */
 export async function grow(): Promise<void> {
-  const [busyBefore = 0] = loadavg()
+  const busyBefore = busyNow()
   const progress = createProgress(5)
   const doing = (what: string) => {
     progress.tell(what)
@@ -71,7 +72,7 @@ export async function grow(): Promise<void> {
   progress.end()
   const growth: Growth = {
     date: new Date().toISOString(),
-    machine: { ...describeMachine(node.ready.postgres), busyBefore: Number(busyBefore.toFixed(1)) },
+    machine: describeMachine(node.ready.postgres, busyBefore),
     cold,
     ...single!,
     nodes,

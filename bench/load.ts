@@ -25,38 +25,66 @@ export interface SignIns extends Load {
   readonly connectionId: string
 }
 
-/** Asks `/verify` with these cookies in turn. Bytes are made beforehand, so that the asking side costs little. */
-async function check({ cookies, ...load }: Load & { cookies: string[] }): Promise<Loaded> {
-  const requests = cookies.map((cookie) =>
-    Buffer.from(
-      `GET /verify HTTP/1.1\r\nhost: localhost:${load.port}\r\ncookie: ${cookie}\r\n\r\n`,
-    ),
+/** What to send on a connection, each in turn, and how to know the right answer. */
+export interface Questions extends Load {
+  /** Whole requests, as they go over the wire. */
+  readonly requests: readonly string[]
+  /** What the answer begins with, such as `HTTP/1.1 204`. */
+  readonly begins: string
+  /** What is somewhere in it. */
+  readonly says?: string
+}
+
+/** Asks `/verify` with these cookies in turn. */
+function check({ cookies, ...load }: Load & { cookies: string[] }): Promise<Loaded> {
+  const requests = cookies.map(
+    (cookie) => `GET /verify HTTP/1.1\r\nhost: localhost:${load.port}\r\ncookie: ${cookie}\r\n\r\n`,
   )
+  return ask({ ...load, requests, begins: 'HTTP/1.1 204' })
+}
+
+/** Asks anything. Bytes are made beforehand, so that the asking side costs little. */
+async function ask({ requests, begins, says = '', ...load }: Questions): Promise<Loaded> {
+  const bytes = requests.map((request) => Buffer.from(request, 'latin1'))
   let next = 0
   return repeat(load, () => {
     const socket = connect(load.port, '127.0.0.1').setNoDelay().setEncoding('latin1')
     return {
-      once: () => exchange(socket, requests[next++ % requests.length]!),
+      async once() {
+        const answer = await exchange(socket, bytes[next++ % bytes.length]!)
+        if (!answer.startsWith(begins) || !answer.includes(says))
+          throw new Error(`The answer was not “${begins} … ${says}”: ${answer.slice(0, 500)}`)
+      },
       end: () => socket.destroy(),
     }
   })
 }
 
-function exchange(socket: ReturnType<typeof connect>, bytes: Buffer): Promise<void> {
+function exchange(socket: ReturnType<typeof connect>, bytes: Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
-    let head = ''
+    let answer = ''
+    const over = () => reject(new Error(`The connection ended after “${answer}”.`))
     const read = (chunk: string) => {
-      head += chunk
-      // A 204 has no body (RFC 9112 §6.3): its head is all of it.
-      if (!head.endsWith('\r\n\r\n')) return
-      socket.off('data', read)
-      if (head.startsWith('HTTP/1.1 204')) resolve()
-      else reject(new Error(`/verify answered ${head.split('\r\n', 1)[0]}`))
+      answer += chunk
+      if (!isWhole(answer)) return
+      socket.off('data', read).off('close', over)
+      resolve(answer)
     }
-    socket.on('data', read)
+    socket.on('data', read).once('close', over)
     socket.once('error', reject)
     socket.write(bytes, () => socket.off('error', reject))
   })
+}
+
+/** Whether an answer has come to its end (RFC 9112 §6.3). */
+function isWhole(answer: string): boolean {
+  const head = answer.indexOf('\r\n\r\n')
+  if (head < 0) return false
+  if (answer.startsWith('204', 9)) return true
+  const length = /^content-length: (\d+)/im.exec(answer)?.[1]
+  return length === undefined
+    ? answer.endsWith('\r\n0\r\n\r\n')
+    : answer.length >= head + 4 + Number(length)
 }
 
 const agent = new Agent({ keepAlive: true })
@@ -146,4 +174,4 @@ async function untilEnd(asking: Asking, end: number, times: RecordableHistogram)
   }
 }
 
-work(null, { check, signIn }, () => agent.destroy())
+work(null, { check, ask, signIn }, () => agent.destroy())

@@ -1,29 +1,5 @@
-import { cpus, platform, release, totalmem } from 'node:os'
-import { unmeasured, type Figure, type FigureKind } from './figures.ts'
-
-/** What a run was on. */
-export interface Machine {
-  readonly processor: string
-  readonly cores: number
-  readonly memoryGB: number
-  readonly system: string
-  readonly node: string
-  readonly postgres: string
-  /** The load average of the minute before the run; near zero when nothing else was at work. */
-  readonly busyBefore: number
-}
-
-/** This machine, but for how busy it is. */
-export function describeMachine(postgres: string): Omit<Machine, 'busyBefore'> {
-  return {
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memoryGB: Math.round(totalmem() / 1e9),
-    system: `${platform()} ${release()}`,
-    node: process.versions.node,
-    postgres,
-  }
-}
+import { elsewhere, unmeasured, type Figure, type FigureKind } from './figures.ts'
+import { busyness, inOneLine, type Machine } from './machine.ts'
 
 /** One run, as it is written down. */
 export interface Results {
@@ -45,15 +21,8 @@ export function inWords(target: FigureKind['target']): string {
   return 'least' in target ? `≥ ${readable(target.least)}` : `≤ ${readable(target.most)}`
 }
 
-/** Says so when something else was at work as the run began; empty when the figures can be believed. */
-export function busyness({ busyBefore, cores }: Results['machine']): string {
-  if (busyBefore <= cores / 4) return ''
-  return `Measured on a busy machine (load average ${busyBefore} before the run): the true figures are better.`
-}
-
 /** Prints the figures as a table with units, each beside its target, and what is to be said about them. */
 export function printResults({ date, effort, machine, figures }: Results): void {
-  const { processor, cores, node, postgres } = machine
   const rows = figures.map(({ what, value, unit, target, reached }) => [
     what,
     readable(value),
@@ -64,7 +33,7 @@ export function printResults({ date, effort, machine, figures }: Results): void 
   const table = [['', 'measured', 'unit', 'target', ''], ...rows]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
   console.log(`
-${processor}, ${cores} cores, Node ${node}, PostgreSQL ${postgres}, ${date.slice(0, 10)}
+${inOneLine(machine, date)}
 Server, PostgreSQL and load share these cores. ${effort === 'quick' ? 'A quick run: the figures say little.' : 'Medians of the rounds.'}
 `)
   for (const row of table) {
@@ -78,6 +47,7 @@ Server, PostgreSQL and load share these cores. ${effort === 'quick' ? 'A quick r
     [
       '',
       ...[busyness(machine), ...notes].filter(Boolean),
+      `Measured by commands of their own: ${elsewhere.join('; ')}.`,
       `Not measured yet: ${unmeasured.join('; ')}.`,
     ].join('\n'),
   )

@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drawChart } from './chart.ts'
+import { allRounds, runCoherence } from './coherence/run.ts'
 import { describeFigures, type Figures } from './figures.ts'
+import { busyNow, describeMachine } from './machine.ts'
 import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
 import { measurePurge } from './purge.ts'
-import { createProgress, describeMachine, printResults, type Results } from './report.ts'
+import { createProgress, printResults, type Results } from './report.ts'
 import type { Effort, Tell } from './rounds.ts'
 import { setStage, type Stage } from './stage.ts'
 import { measureStart } from './start.ts'
@@ -26,6 +27,7 @@ const programs: Readonly<Record<string, () => Promise<void>>> = {
   purge: async () => {
     process.exitCode = (await measurePurge(Number(values.rows))) ? 0 : 1
   },
+  coherence: () => runCoherence(Number(values.rounds), values.out),
   growth: async () => (await import('./growth.ts')).grow(),
   simulate: async () => (await import('./simulate.ts')).simulate(),
 }
@@ -40,9 +42,11 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     rows: { type: 'string', default: '10000000' },
-    out: { type: 'string', default: join(import.meta.dirname, 'results') },
+    rounds: { type: 'string', default: String(allRounds) },
+    out: { type: 'string' },
   },
 })
+const out = values.out ?? join(import.meta.dirname, 'results')
 const names = positionals.length > 0 ? positionals : Object.keys(measurements)
 const alone = names.length === 1 && Object.hasOwn(programs, names[0]!)
 const unknown = names.filter((name) => !Object.hasOwn(measurements, name))
@@ -53,7 +57,7 @@ if (alone) {
 } else if (unknown.length > 0) {
   console.error(`There is no measurement "${unknown[0]}".
 Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]
-       npm run bench -- ${Object.keys(programs).join('|')} [--rows 10000000]`)
+       npm run bench -- ${Object.keys(programs).join('|')} [--rows 10000000] [--rounds 10000]`)
   process.exitCode = 2
 } else {
   // By `exit`, so that whatever was started hears of it.
@@ -64,7 +68,7 @@ Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).jo
 }
 
 async function measure(how: 'full' | 'quick'): Promise<Results> {
-  const [busyBefore = 0] = loadavg()
+  const busyBefore = busyNow()
   const progress = createProgress(names.length)
   progress.tell('starting the servers')
   await using stage = await setStage(efforts[how])
@@ -77,10 +81,7 @@ async function measure(how: 'full' | 'quick'): Promise<Results> {
   return {
     date: new Date().toISOString(),
     effort: how,
-    machine: {
-      ...describeMachine(stage.sallyport.ready.postgres),
-      busyBefore: Number(busyBefore.toFixed(1)),
-    },
+    machine: describeMachine(stage.sallyport.ready.postgres, busyBefore),
     figures: describeFigures(Object.assign({}, ...figures)),
   }
 }
@@ -90,10 +91,10 @@ async function save(results: Results): Promise<void> {
   const whole = results.effort === 'full' && positionals.length === 0
   const name = `${results.date.slice(0, 19).replaceAll(':', '-')}-${whole ? 'all' : names.join('-')}`
   const json = `${JSON.stringify(results, null, 2)}\n`
-  await mkdir(values.out, { recursive: true })
-  await writeFile(join(values.out, `${name}.json`), json)
-  console.log(`\n${join(values.out, `${name}.json`)}`)
+  await mkdir(out, { recursive: true })
+  await writeFile(join(out, `${name}.json`), json)
+  console.log(`\n${join(out, `${name}.json`)}`)
   if (!whole) return
-  await writeFile(join(values.out, 'latest.json'), json)
-  await writeFile(join(values.out, 'latest.svg'), drawChart(results))
+  await writeFile(join(out, 'latest.json'), json)
+  await writeFile(join(out, 'latest.svg'), drawChart(results))
 }

@@ -94,6 +94,11 @@ async function freePorts(): Promise<number> {
   }
 }
 
+/** A port of loopback that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  return (await tryPort(0)) ?? freePort()
+}
+
 function tryPort(port: number): Promise<number | undefined> {
   const server = createServer()
   return new Promise((resolve) => {

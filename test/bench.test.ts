@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { drawChart } from '../bench/chart.ts'
+import { coherenceTable, drawCoherence, type CoherenceResults } from '../bench/coherence/report.ts'
+import { withFigures } from '../bench/document.ts'
 import { describeFigures, figureKinds } from '../bench/figures.ts'
 import type { Results } from '../bench/report.ts'
 
@@ -45,6 +47,47 @@ test('a quick run of one measurement writes its figures down and says what is no
   } finally {
     await rm(out, { recursive: true, force: true })
   }
+})
+
+test('COH-01 COH-02 COH-08 a small run of the coherence figures lets nobody in and writes them down', async () => {
+  const out = await mkdtemp(join(tmpdir(), 'sallyport-bench-test-'))
+  try {
+    const args = ['bench/run.ts', 'coherence', '--rounds', '40', '--out', out]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    assert.match(stdout, /stale accepts 0/)
+    const results = JSON.parse(
+      await readFile(join(out, 'coherence.json'), 'utf8'),
+    ) as CoherenceResults
+    assert.deepEqual(
+      results.cases.map(({ id, revocations, staleAccepts }) => [id, revocations, staleAccepts]),
+      [
+        ['none', 40, 0],
+        ['cut', 1, 0],
+        ['deaf', 4, 0],
+      ],
+    )
+    assert.equal(await readFile(join(out, 'coherence.svg'), 'utf8'), drawCoherence(results))
+  } finally {
+    await rm(out, { recursive: true, force: true })
+  }
+})
+
+test('COH-01 the coherence figures that are kept are of 10,000 revocations, none of which let anybody in', async () => {
+  const read = (name: string) => readFile(join(root, name), 'utf8')
+  const results = JSON.parse(await read('bench/results/coherence.json')) as CoherenceResults
+  const [none] = results.cases
+  assert.ok(none!.revocations >= 10_000 && none!.warm > 0.9)
+  for (const { staleAccepts, histogram, revocations } of results.cases) {
+    assert.equal(staleAccepts, 0)
+    assert.equal(
+      histogram.reduce((sum, [, count]) => sum + count, 0),
+      revocations,
+    )
+  }
+  const page = join(root, 'docs/coherence.md')
+  const figures = { coherence: coherenceTable(results) }
+  assert.equal(await read('docs/coherence.md'), await withFigures(page, figures))
+  assert.equal(await read('bench/results/coherence.svg'), drawCoherence(results))
 })
 
 test('an unknown measurement is told with the names there are', async () => {

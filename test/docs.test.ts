@@ -135,6 +135,14 @@ for (const [document, text] of figures) {
   })
 }
 
+test('docs/failures.md names tests that there are', async () => {
+  const page = await read('docs/failures.md')
+  const named = [...page.matchAll(/`([\w/-]+\.test\.ts)` “([^”]+)”/g)]
+  assert.ok(named.length > 20)
+  for (const [, file, phrase] of named)
+    assert.ok((await read(`test/${file}`)).includes(phrase!), `${file} has no test “${phrase}”`)
+})
+
 test('every record of a decision has a number of its own, the same in its name and its title', async () => {
   const files = (await Array.fromAsync(glob('docs/decisions/*.md', { cwd: root }))).sort()
   const numbers = files.map((file) => /\/(\d{4})-[a-z0-9-]+\.md$/.exec(file)?.[1])

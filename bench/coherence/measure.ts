@@ -6,7 +6,8 @@ import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
 import type { TestConnection } from '../../test/_database.ts'
 import { startProcess, type Process } from '../process.ts'
 import type { Tell } from '../rounds.ts'
-import type { Made, MemberOptions } from './member.ts'
+import type { Mailed } from '../../test/sessions/_mailed.ts'
+import type { MemberOptions } from './member.ts'
 
 /** What is wrong while sessions are revoked. */
 interface Trouble {
@@ -116,7 +117,7 @@ async function revokeMany(
   const { what, most } = troubles[id]
   const cut = id === 'cut' ? members[2] : undefined
   const size = cut ? 1 : batch
-  const sessions = await members[0]!.ask<Made[]>('make', rounds)
+  const sessions = await members[0]!.ask<Mailed[]>('make', rounds)
   const took: number[] = []
   let [warm, stale] = [0, 0]
   for (let from = 0; from < rounds; from += size) {

@@ -2,14 +2,13 @@ import { sql } from 'kysely'
 import { createSallyport } from '../../src/app.ts'
 import { readConfig } from '../../src/lib/config.ts'
 import { later } from '../../src/lib/clock.ts'
-import { newId } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { hashToken, randomToken } from '../../src/lib/secrets.ts'
 import { authenticate } from '../../src/sessions/authenticate.ts'
 import { Node } from '../../src/sessions/node.ts'
 import { revokeSession } from '../../src/sessions/revoke.ts'
 import { cuttable } from '../../test/_cut.ts'
 import type { TestConnection } from '../../test/_database.ts'
+import { makeMailed, type Mailed } from '../../test/sessions/_mailed.ts'
 import { work } from '../process.ts'
 
 /** How a member of the three is set up. */
@@ -19,13 +18,6 @@ export interface MemberOptions {
   readonly deaf?: boolean
   /** Whether its line to the database can be cut, which costs a little always. */
   readonly cuttable?: boolean
-}
-
-/** A session made for the measurement. */
-export interface Made {
-  readonly id: string
-  readonly userId: string
-  readonly token: string
 }
 
 // One node of several, in a process of its own, told what to do.
@@ -38,7 +30,9 @@ const sallyport = await createSallyport({
   database,
   log: createLog('silent'),
 })
-let { services } = sallyport
+let ahead = 0
+const { clock } = sallyport.services
+let services = { ...sallyport.services, clock: { now: () => later(clock.now(), ahead) } }
 if (options.deaf) {
   await services.node.stop()
   const node = new Node({ database, log: services.log, listen: false })
@@ -52,40 +46,7 @@ const accepts = async (token: string) => {
 }
 
 const jobs = {
-  /** Makes sessions, each of a person of its own who has signed in by mail. */
-  async make(count: number): Promise<Made[]> {
-    const { db, clock, lifetimes } = services
-    const now = clock.now()
-    const made = Array.from({ length: count }, () => ({
-      id: newId(),
-      userId: newId(),
-      token: randomToken(),
-    }))
-    for (let from = 0; from < made.length; from += 1000) {
-      const some = made.slice(from, from + 1000)
-      const people = some.map(({ userId: id }) => ({
-        id,
-        name: 'Bench',
-        kind: 'person' as const,
-        created_at: now,
-      }))
-      const sessions = some.map(({ id, userId, token }) => ({
-        id,
-        token_hash: hashToken(token),
-        user_id: userId,
-        kind: 'user' as const,
-        personal_method: 'mail' as const,
-        authenticated_at: now,
-        last_seen_at: now,
-        idle_ends_at: later(now, lifetimes.idle),
-        absolute_ends_at: later(now, lifetimes.absolute),
-        created_at: now,
-      }))
-      await db.insertInto('users').values(people).execute()
-      await db.insertInto('sessions').values(sessions).execute()
-    }
-    return made
-  },
+  make: (count: number) => makeMailed(services.db, count, services.lifetimes, services.clock.now()),
 
   /** Has the sessions in memory, and answers how many of them it would answer from there. */
   async warm(tokens: readonly string[]): Promise<number> {
@@ -100,7 +61,7 @@ const jobs = {
   accepts,
 
   /** Ends a session, and answers how many milliseconds that took. */
-  async revoke({ id, userId }: Made): Promise<number> {
+  async revoke({ id, userId }: Mailed): Promise<number> {
     const began = performance.now()
     const now = services.clock.now()
     if (!(await revokeSession(services, { id, userId }, 'logout', { userId }, now)))
@@ -114,8 +75,12 @@ const jobs = {
         services.db,
       )
     ).rows[0]!.version,
+  /** So much time passes for this node's sessions; what its lease rests on are other clocks. */
+  pass: (milliseconds: number) => void (ahead += milliseconds),
   leased: () => services.node.lease.holds(),
   cut: () => line!.cut(),
+  /** Everything arrives so many milliseconds late. */
+  slow: (milliseconds: number) => line!.slow(milliseconds),
   mend: () => line!.mend(),
 }
 

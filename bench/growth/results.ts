@@ -1,4 +1,4 @@
-import type { Machine } from '../report.ts'
+import type { Machine } from '../machine.ts'
 import type { Cost, NodesCost } from '../servers/growing.ts'
 
 export type { Cost, NodesCost }

@@ -23,6 +23,12 @@ const server = createHttpServer(
   {},
   (request) => sallyport.quick(request),
 )
+// Before it answers: without a memory every check is a cold one.
+let forgetful = false
+server.prependListener('request', () => {
+  const { memory } = sallyport.services.node
+  if (forgetful) memory.clear(memory.position)
+})
 const port = await listen(server, { host: '127.0.0.1', port: 0 })
 const origin = `http://localhost:${port}`
 const environment = { NODE_ENV: 'development', SALLYPORT_URL: origin, SALLYPORT_DATA: data }
@@ -93,6 +99,9 @@ const jobs = {
     await Promise.all(Array.from({ length: atOnce }, caller))
     return calls
   },
+
+  /** Has the server forget what it remembers at every request, or stop doing so. */
+  forget: (yes: boolean) => void (forgetful = yes),
 
   /** Hashes and looks up a Map, the least a call can be, and answers how often. */
   floor({ cookies, seconds }: Loop) {

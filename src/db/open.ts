@@ -144,6 +144,8 @@ export async function readDatabaseTime(db: Db): Promise<Date> {
  */
 const unavailableClasses = ['08', '40', '53', '57']
 const unavailableCodes = [
+  // read_only_sql_transaction: a standby that is about to be the primary.
+  '25006',
   'ECONNREFUSED',
   'ECONNRESET',
   'ENOENT',

@@ -69,6 +69,7 @@ export class Node {
   /** What somebody asked for since the last statement was sent. */
   #wanted: 'renew' | 'look' | undefined
   #stopped = false
+  #unreachable = false
 
   constructor(options: NodeOptions) {
     this.#options = options
@@ -121,11 +122,22 @@ export class Node {
         const client = this.#client ?? (await this.#connect())
         const looking = wanted === 'look' && this.#since && this.lease.holds()
         await (looking ? this.#look(client) : this.#renew(client))
+        this.#tell(false)
       } catch (err) {
-        this.#options.log.debug({ err, node: this.#row }, 'a lease could not be renewed')
+        this.#tell(true, err)
         await this.#disconnect()
       }
     }
+  }
+
+  /** Tells the operator once that leases cannot be renewed, and once that they can again. */
+  #tell(unreachable: boolean, err?: unknown): void {
+    const { log } = this.#options
+    if (unreachable === this.#unreachable || this.#stopped) return
+    this.#unreachable = unreachable
+    if (unreachable)
+      log.warn({ err }, 'leases cannot be renewed; when they end, memory is not believed')
+    else log.info('leases are renewed again')
   }
 
   async #renew(client: pg.Client): Promise<void> {

@@ -193,6 +193,7 @@ suite('what an error means', () => {
     ['53300', 'too many connections'],
     ['57P01', 'terminating connection due to administrator command'],
     ['57P03', 'the database system is starting up'],
+    ['25006', 'cannot execute UPDATE in a read-only transaction'],
     ['ECONNREFUSED', 'connect ECONNREFUSED'],
     ['ENOTFOUND', 'getaddrinfo ENOTFOUND'],
     [undefined, 'Connection terminated unexpectedly'],

@@ -165,6 +165,24 @@ describe('what a node may believe, rule by rule', () => {
     assert.equal(member.node.memory.size, 0)
   })
 
+  it('the operator is told once that leases cannot be renewed, and once that they can again', async (t) => {
+    const told = () =>
+      app
+        .logged()
+        .split('\n')
+        .filter((line) => line.includes('leases ')).length
+    const before = told()
+    const { member } = await startWarm(t, 'told')
+    member.line.cut()
+    for (let i = 0; i < 3; i++) await member.node.renew()
+    assert.equal(told(), before + 1)
+    member.line.mend()
+    for (let i = 0; i < 3; i++) await member.node.renew()
+    assert.equal(told(), before + 2)
+    assert.match(app.logged(), /leases cannot be renewed/)
+    assert.match(app.logged(), /leases are renewed again/)
+  })
+
   it('an acknowledgment does not wait for the disk, and what comes after it does', async (t) => {
     const { member } = await startWarm(t, 'unhurried')
     const client = new pg.Client(app.line.connection)
