@@ -32,7 +32,7 @@ export function growthInWords(growth: Growth): string {
       ]),
     ),
     `Moving a session on, a thousand in a statement, costs PostgreSQL ${us(slide.databaseUs)}, renewing a lease ${us(renew.databaseUs)}.`,
-    '**Nodes.** Each renews twice a second. A revocation has every node renew and acknowledge once; whoever revokes waits for' +
+    '**Nodes.** Each renews twice a second. A revocation has every node look and acknowledge once; whoever revokes waits for' +
       ' the slowest.',
     table(
       [
