@@ -267,6 +267,7 @@ create table sessions (
   locked_at timestamp with time zone,
   challenged_at timestamp with time zone,
   passkey_id uuid,
+  personal_until timestamp with time zone,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
@@ -278,7 +279,8 @@ create table sessions (
   constraint sessions_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
   constraint sessions_check1 CHECK ((idle_ends_at <= absolute_ends_at)),
   constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text]))),
-  constraint sessions_personal_method_check CHECK ((personal_method = ANY (ARRAY['mail'::text, 'passkey'::text])))
+  constraint sessions_personal_method_check CHECK ((personal_method = ANY (ARRAY['mail'::text, 'passkey'::text]))),
+  constraint sessions_personal_proof_ends CHECK (((personal_method IS NULL) = (personal_until IS NULL)))
 );
 CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
 CREATE INDEX sessions_browser ON sessions USING btree (browser_hash, created_at DESC);

@@ -196,6 +196,7 @@ export interface Sessions {
   locked_at: Date | null
   challenged_at: Date | null
   passkey_id: string | null
+  personal_until: Date | null
 }
 
 export interface UserEmails {

@@ -36,8 +36,8 @@ export interface StoredSession {
   /** Whose it is: the account that counts now, where theirs was merged. Of a guest only the id means anything. */
   readonly person: Person
   readonly organizations: readonly Membership[]
-  /** How the person proved themself without an organization; null where only organizations vouch for them. */
-  readonly personal: 'mail' | 'passkey' | null
+  /** Until when the person has proven themself without an organization, in milliseconds since 1970; null: they have not. */
+  readonly personalUntil: number | null
   readonly flowId: string | null
   readonly createdAt: Date
   readonly authenticatedAt: Date
@@ -78,7 +78,7 @@ interface Row {
   user_name: string
   email: string | null
   proofs: ProofRow[]
-  personal_method: 'mail' | 'passkey' | null
+  personal_until: Date | null
   flow_id: string | null
   created_at: Date
   authenticated_at: Date
@@ -98,7 +98,7 @@ interface Row {
 
 /** Everything about a session, in one statement; what follows says which. */
 const everything = sql`
-    select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_method, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
+    select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_until, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
       s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.kept, s.locked_at, s.challenged_at, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, own.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
@@ -171,12 +171,14 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
   const proofs = row.proofs.map((proof) => toMembership(proof, row.kept, lifetimes))
   const organizations = proofs.filter((one) => Math.min(one.endsAt, one.idleEndsAt) > now.getTime())
   const limits = row.proofs.map((proof) => proof.limits)
+  const personalUntil =
+    row.personal_until && row.personal_until > now ? row.personal_until.getTime() : null
   return withEnd({
     id: row.id,
     kind: row.kind,
     person: { id: row.user_id, name: row.user_name, email: row.email },
     organizations,
-    personal: row.personal_method,
+    personalUntil,
     flowId: row.flow_id,
     createdAt: row.created_at,
     authenticatedAt: row.authenticated_at,
@@ -188,7 +190,7 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
     reauthAt: row.kept ? row.authenticated_at.getTime() + reauthAfter(lifetimes, limits) : null,
     lockedAt: row.locked_at,
     challengedAt: row.challenged_at,
-    ranOut: organizations.length < proofs.length,
+    ranOut: organizations.length < proofs.length || (row.personal_until !== null && !personalUntil),
     ended:
       row.revoked_reason === null
         ? 'no'
@@ -230,10 +232,15 @@ export function movedOn(session: StoredSession, lifetimes: Lifetimes, now: Date)
 
 function withEnd(session: Omit<StoredSession, 'goodUntil'>): StoredSession {
   const ends = session.organizations.flatMap(({ endsAt, idleEndsAt }) => [endsAt, idleEndsAt])
-  const { idleEndsAt, absoluteEndsAt } = session
+  const { idleEndsAt, absoluteEndsAt, personalUntil } = session
   return {
     ...session,
-    goodUntil: Math.min(idleEndsAt.getTime(), absoluteEndsAt.getTime(), ...ends),
+    goodUntil: Math.min(
+      idleEndsAt.getTime(),
+      absoluteEndsAt.getTime(),
+      personalUntil ?? Infinity,
+      ...ends,
+    ),
   }
 }
 
@@ -250,7 +257,7 @@ export function judgeSession(session: StoredSession, now: Date): RichState['sess
   const time = now.getTime()
   if (time >= session.goodUntil) return 'expired'
   if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
-  if (session.organizations.length === 0 && !session.personal)
+  if (session.organizations.length === 0 && session.personalUntil === null)
     return session.ranOut ? 'expired' : 'revoked'
   if (session.lockedAt) return isLockOver(session, now) ? 'revoked' : 'locked'
   return session.reauthAt !== null && time >= session.reauthAt ? 'user-lapsed' : 'user-current'

@@ -184,7 +184,7 @@ async function carryOver(tx: Db, from: string, to: string): Promise<void> {
       acr, amr, provider_session, not_on_or_after, proved_at, last_seen_at
     from session_proofs where session_id = ${from}`.execute(tx)
   await sql`
-    update sessions s set personal_method = e.personal_method
+    update sessions s set personal_method = e.personal_method, personal_until = e.personal_until, passkey_id = e.passkey_id
     from sessions e where s.id = ${to} and e.id = ${from}`.execute(tx)
 }
 
@@ -311,6 +311,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
       .updateTable('sessions')
       .set({
         personal_method: grounds.proof.method,
+        personal_until: sql`absolute_ends_at`,
         passkey_id: grounds.proof.method === 'passkey' ? grounds.proof.passkeyId : null,
       })
       .where('id', '=', sessionId)

@@ -22,7 +22,7 @@ export function sessionOf(i: number, organization = i): StoredSession {
     kind: 'user',
     person: { id: `person-${i}`, name: `Person ${i}`, email: null },
     organizations: [membership],
-    personal: null,
+    personalUntil: null,
     flowId: null,
     createdAt: at,
     authenticatedAt: at,

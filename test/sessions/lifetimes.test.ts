@@ -5,7 +5,8 @@ import type { SessionLimits } from '../../src/accounts/organizations.ts'
 import { createOrganization } from '../../src/accounts/organizations.ts'
 import { days, hours, minutes } from '../../src/lib/clock.ts'
 import { defaultLifetimes, proofSpanOf, reauthAfter } from '../../src/sessions/lifetimes.ts'
-import { limitSessions } from '../../src/sessions/revoke.ts'
+import { changeConnectionState, limitSessions } from '../../src/sessions/revoke.ts'
+import { hashToken } from '../../src/lib/secrets.ts'
 import { slideSessions } from '../../src/sessions/slides.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
@@ -221,6 +222,24 @@ describe('how long sessions last', () => {
       await app.sallyport.services.slides.flush()
     }
     assert.deepEqual(await me(browser), ['second'])
+  })
+
+  it('signing in to an organization lengthens nothing that was proven without one', async () => {
+    const { connectionId } = await organization('afield')
+    const { services } = app.sallyport
+    await app.signIn(browser, 'both', { connectionId })
+    const until = new Date(app.clock.now().getTime() + hours(1))
+    await sql`
+      update sessions set personal_method = 'mail', personal_until = ${until}
+      where revoked_at is null and token_hash = ${hashToken(browser.cookies.get(cookie)!)}`.execute(
+      services.db,
+    )
+    app.clock.advance(minutes(50))
+    await app.signIn(browser, 'both', { connectionId })
+    await changeConnectionState(services, connectionId, 'disabled', app.clock.now())
+    assert.deepEqual(await me(browser), [], 'what the mail proved still holds')
+    app.clock.advance(minutes(11))
+    assert.equal(await me(browser), 401)
   })
 
   it('what a browser left behind proves nothing to the session that follows', async () => {
