@@ -9,6 +9,7 @@ import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
 import { measurePurge } from './purge.ts'
 import { createProgress, printResults, type Results } from './report.ts'
 import type { Effort, Tell } from './rounds.ts'
+import { measureSlides } from './slides.ts'
 import { setStage, type Stage } from './stage.ts'
 import { measureStart } from './start.ts'
 
@@ -27,6 +28,7 @@ const programs: Readonly<Record<string, () => Promise<void>>> = {
   purge: async () => {
     process.exitCode = (await measurePurge(Number(values.rows))) ? 0 : 1
   },
+  slides: () => measureSlides(Number(values.sessions)),
   coherence: () => runCoherence(Number(values.rounds), values.out),
   growth: async () => (await import('./growth.ts')).grow(),
   simulate: async () => (await import('./simulate.ts')).simulate(),
@@ -42,6 +44,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     rows: { type: 'string', default: '10000000' },
+    sessions: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: String(allRounds) },
     out: { type: 'string' },
   },
@@ -57,7 +60,7 @@ if (alone) {
 } else if (unknown.length > 0) {
   console.error(`There is no measurement "${unknown[0]}".
 Usage: npm run bench -- [--quick] [--out FOLDER] [${Object.keys(measurements).join('|')} …]
-       npm run bench -- ${Object.keys(programs).join('|')} [--rows 10000000] [--rounds 10000]`)
+       npm run bench -- ${Object.keys(programs).join('|')} [--rows 10000000] [--sessions 20000] [--rounds 10000]`)
   process.exitCode = 2
 } else {
   // By `exit`, so that whatever was started hears of it.

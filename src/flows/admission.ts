@@ -11,7 +11,6 @@ import type { BrowserHint } from '../sessions/lookup.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
 import type { Lifetimes } from '../sessions/lifetimes.ts'
-import type { Notify } from '../sessions/notices.ts'
 import { openSession, type Grounds, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
@@ -27,8 +26,6 @@ export interface AdmissionServices {
   readonly node: Node
   readonly lifetimes: Lifetimes
   readonly sendMail: Outbox
-  /** Tells people by other means than a page. @default nobody is told otherwise */
-  readonly notify?: Notify | undefined
   /** Our own origin, such as `https://app.example.com`. */
   readonly origin: string
 }
@@ -156,10 +153,6 @@ function commit(
       requestId,
     }
     const opened = await openSession(tx, grounds, opening, services.lifetimes, now)
-    for (const { device, lastSeenAt } of opened.crowdedOut) {
-      const ended = { kind: 'session_ended', reason: 'limit', device, lastSeenAt, at: now } as const
-      await services.notify?.(tx, { ...ended, userId: owner.userId })
-    }
     await sendNotices(tx, services, { ...opening, crowdedOut: opened.crowdedOut }, now)
     const returnTo = onTheWay(opened, safeReturnTo(wanted, services.origin))
     const outcome = { kind: 'signed-in', sessionId: opened.id, returnTo } as const

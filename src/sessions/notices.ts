@@ -13,12 +13,6 @@ export interface Notice {
   readonly at: Date
 }
 
-/**
- * Tells a person by other means than a page, such as mail. Called in the transaction that causes the notice, so that
- * what it enqueues is sent if and only if that commits.
- */
-export type Notify = (tx: Db, notice: Notice) => Promise<void>
-
 /** How long a notice stands on the account page, in milliseconds. */
 const shownFor = days(7)
 
