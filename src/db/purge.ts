@@ -25,7 +25,7 @@ const [fewest, first, most] = [10, 100, 500]
 
 /**
  * Deletes old rows a batch at a time, as large as the database deletes in {@link aim}, and leaves it as long to others
- * after each. Rows that somebody holds stay for the next time, so any number of nodes may do this at once.
+ * after each. None waits for the disk: what a crash undoes goes the next time. Rows that somebody holds stay for the next time, so any number of nodes may do this at once.
  * @returns how many rows went
  */
 export async function purge(
@@ -40,11 +40,12 @@ export async function purge(
   while (!signal?.aborted) {
     const began = performance.now()
     const { rows } = await sql<{ count: string; last: Date | null }>`
-      with old as (
+      with unhurried as (select set_config('synchronous_commit', 'off', true)),
+      old as (
         select ${id} as key from ${rows_} where ${ended} >= ${from} and ${ended} < ${before}
         order by ${ended} limit ${limit} for update skip locked),
       gone as (delete from ${rows_} where ${id} = any (array(select key from old)) returning ${ended} as ended)
-      select count(*) as count, max(ended) as last from gone`.execute(db)
+      select count(*) as count, max(ended) as last from gone, unhurried`.execute(db)
     const took = performance.now() - began
     const count = Number(rows[0]!.count)
     onBatch(took, count)

@@ -166,6 +166,7 @@ test('a return to another redirect URI than the one that was sent is refused', a
 test('what the begin remembers holds no URL of the provider but its issuer', async () => {
   const { remember } = await world.connect().begin(destination)
   assert.deepEqual(Object.keys(remember).sort(), [
+    'askedAt',
     'issPromised',
     'issuer',
     'maxAge',
