@@ -31,10 +31,14 @@ export const account: Endpoint = async (exchange) => {
       </p>
       <section aria-labelledby="organizations">
         <h2 id="organizations">Organizations</h2>
-        <p class="quiet">What this session may be used for.</p>
-        <ul>
-          ${organizations.map(organizationRow)}
-        </ul>
+        ${
+          organizations.length > 0
+            ? html`<p class="quiet">What this session may be used for.</p>
+                <ul>
+                  ${organizations.map(organizationRow)}
+                </ul>`
+            : html`<p class="quiet">None: you signed in without an organization.</p>`
+        }
       </section>
       <section aria-labelledby="sessions">
         <h2 id="sessions">Where you are signed in</h2>

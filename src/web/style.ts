@@ -70,7 +70,7 @@ button.plain { width: auto; min-height: 2.75rem; padding: 0; border: 0; font-wei
 :is(section, li) :is(button, .button) { width: auto }
 form { margin: 0 0 .75rem }
 li form { margin: 0 }
-form > button + button { margin-top: .75rem }
+form > :is(input, button) + button, .also > form:first-child { margin-top: .75rem }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: center; margin-bottom: 0 }
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
 .row form { margin: 0 }
