@@ -8,6 +8,7 @@ import { openDatabase, type Db } from '../src/db/open.ts'
 import { purge } from '../src/db/purge.ts'
 import { purges } from '../src/flows/upkeep.ts'
 import { days } from '../src/lib/clock.ts'
+import { makeMember, member } from './member.ts'
 
 /** No statement of the purge may take longer, in milliseconds. */
 const bound = 100
@@ -41,17 +42,7 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 async function fill(db: Db, rows: number): Promise<void> {
-  const user = '01890000-0000-7000-8000-000000000001'
-  await sql
-    .raw(
-      `insert into users (id, name, kind, created_at) values ('${user}', 'Bench', 'person', now());
-    insert into organizations (id, slug, name, created_at) values ('${user}', 'bench', 'Bench', now());
-    insert into connections (id, organization_id, kind, name, settings, created_at)
-      values ('${user}', '${user}', 'oidc', 'Bench', '', now());
-    insert into identities (id, connection_id, issuer, subject, user_id, linked_at, last_verified_at)
-      values ('${user}', '${user}', 'bench', 'bench', '${user}', now(), now());`,
-    )
-    .execute(db)
+  await makeMember(db)
   const live = Math.round(rows / 10)
   const step = 250_000
   for (let done = 0; done < rows + live; done += step) {
@@ -60,7 +51,7 @@ async function fill(db: Db, rows: number): Promise<void> {
       with made as (
         insert into sessions (id, token_hash, user_id, kind, browser_hash, authenticated_at, last_seen_at, idle_ends_at,
           absolute_ends_at, revoked_at, revoked_reason, created_at)
-        select gen_random_uuid(), sha256(('t' || i)::bytea), ${user}, 'user', sha256(('b' || i)::bytea), at, at, ends, ends,
+        select gen_random_uuid(), sha256(('t' || i)::bytea), ${member}, 'user', sha256(('b' || i)::bytea), at, at, ends, ends,
           case when i % 2 = 0 and i <= ${rows} then at end, case when i % 2 = 0 and i <= ${rows} then 'logout' end, at
         from (
           select i, case when i <= ${rows} then now() - interval '40 days' + random() * interval '20 days' else now() end as at,
@@ -69,7 +60,7 @@ async function fill(db: Db, rows: number): Promise<void> {
           from generate_series(${done + 1}::int, ${done + count}::int) i) x
         returning id, created_at)
       insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at, proved_at, last_seen_at)
-      select id, ${user}, ${user}, ${user}, 1, created_at, created_at, created_at from made`.execute(
+      select id, ${member}, ${member}, ${member}, 1, created_at, created_at, created_at from made`.execute(
       db,
     )
   }

@@ -8,6 +8,7 @@ import { openDatabase, type Db } from '../src/db/open.ts'
 import { later, minutes } from '../src/lib/clock.ts'
 import { defaultLifetimes } from '../src/sessions/lifetimes.ts'
 import { batch, slideSessions, type Touch } from '../src/sessions/slides.ts'
+import { makeMember, member } from './member.ts'
 
 /** Statements under way at once where each request writes for itself. */
 const atOnce = 10
@@ -48,27 +49,17 @@ export async function measureSlides(sessions: number): Promise<void> {
 
 /** Sessions with a proof each, last used two minutes ago, and a use of each now. */
 async function fill(db: Db, sessions: number): Promise<readonly Touch[]> {
-  const one = '01890000-0000-7000-8000-000000000001'
-  await sql
-    .raw(
-      `insert into users (id, name, kind, created_at) values ('${one}', 'Bench', 'person', now());
-    insert into organizations (id, slug, name, created_at) values ('${one}', 'bench', 'Bench', now());
-    insert into connections (id, organization_id, kind, name, settings, created_at)
-      values ('${one}', '${one}', 'oidc', 'Bench', '', now());
-    insert into identities (id, connection_id, issuer, subject, user_id, linked_at, last_verified_at)
-      values ('${one}', '${one}', 'bench', 'bench', '${one}', now(), now());`,
-    )
-    .execute(db)
+  await makeMember(db)
   const { rows } = await sql<{ id: string }>`
     with made as (
       insert into sessions (id, token_hash, user_id, kind, authenticated_at, last_seen_at, idle_ends_at, absolute_ends_at, created_at)
-      select gen_random_uuid(), sha256(('t' || i)::bytea), ${one}, 'user', at, at, at + interval '1 hour', at + interval '12 hours', at
+      select gen_random_uuid(), sha256(('t' || i)::bytea), ${member}, 'user', at, at, at + interval '1 hour', at + interval '12 hours', at
       from generate_series(1, ${sessions}::int) i, (select now() - interval '2 minutes' as at) x
       returning id, created_at
     ), proven as (
       insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at,
         proved_at, last_seen_at)
-      select id, ${one}, ${one}, ${one}, 1, created_at, created_at, created_at from made
+      select id, ${member}, ${member}, ${member}, 1, created_at, created_at, created_at from made
     )
     select id from made`.execute(db)
   await sql`analyze`.execute(db)
