@@ -209,5 +209,9 @@ export function cannotLookUp(t: TestContext, app: TestApp): void {
 
 /** Settles when the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
+  const over = performance.now() + 60_000
+  while (!(await condition())) {
+    if (performance.now() > over) throw new Error(`It never came true: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
 }
