@@ -31,7 +31,13 @@ server.prependListener('request', () => {
 })
 const port = await listen(server, { host: '127.0.0.1', port: 0 })
 const origin = `http://localhost:${port}`
-const environment = { NODE_ENV: 'development', SALLYPORT_URL: origin, SALLYPORT_DATA: data }
+const environment = {
+  NODE_ENV: 'development',
+  SALLYPORT_URL: origin,
+  SALLYPORT_DATA: data,
+  // A few people sign in again and again, and what they began with is asked about later.
+  SALLYPORT_SESSIONS_PER_PERSON: '100',
+}
 sallyport = await createSallyport({ config: readConfig(environment) })
 
 const connectionId = await connect(sallyport)

@@ -45,7 +45,7 @@ describe('signing in', () => {
         .execute()
     ).map(({ data }) => (data as { reason?: string }).reason)
 
-  it('S0-18 SEED-28 leads to the provider and back to the page first asked for, signed in', async () => {
+  it('S0-18 S3-05 S3-12b SEED-28 leads to the provider and back to the page first asked for, signed in', async () => {
     const browser = app.browser()
     const arrived = await app.signIn(browser, 'alice', { returnTo: '/account?tab=2&x=%20y' })
     assert.equal(arrived.headers.get('location'), '/account?tab=2&x=%20y')
@@ -439,6 +439,26 @@ describe('signing in', () => {
       assert.match(page, /Acme/)
       assert.match(page, /href="\/login\/acme/)
     }
+  })
+
+  it('S3-12a how somebody was authenticated at the provider is part of what the session proves', async () => {
+    const authenticatedAt = new Date(app.clock.now().getTime() - minute)
+    app.provider.people.set('careful', {
+      acr: 'urn:example:two-factor',
+      amr: ['pwd', 'otp'],
+      authenticatedAt: authenticatedAt.toISOString(),
+    })
+    await app.signIn(app.browser(), 'careful')
+    const proof = await app.sallyport.services.db
+      .selectFrom('session_proofs')
+      .select(['acr', 'amr', 'authenticated_at'])
+      .where('acr', 'is not', null)
+      .executeTakeFirstOrThrow()
+    assert.deepEqual(proof, {
+      acr: 'urn:example:two-factor',
+      amr: ['pwd', 'otp'],
+      authenticated_at: authenticatedAt,
+    })
   })
 
   it('REV-05 until a sign-in is finished there is no session anywhere, and nothing to remember', async () => {

@@ -59,7 +59,7 @@ describeEveryRim('CORS', (rim) => {
 
   const program = (origin: string) => ({ origin, 'sec-fetch-mode': 'cors', accept: '*/*' })
 
-  it('SEED-17 SEED-65 a program on an allowed origin may read every answer, whatever its status', async () => {
+  it('S3-13 SEED-17 SEED-65 a program on an allowed origin may read every answer, whatever its status', async () => {
     const browser = app.browser()
     const anonymous = await browser.get('/me', program(friend))
     assert.equal(anonymous.status, 401)
@@ -119,7 +119,7 @@ describeEveryRim('CORS', (rim) => {
     assert.ok(varies(none))
   })
 
-  it('SEED-19 a pre-flight from an allowed origin is answered 204, without a session and without looking for one', async () => {
+  it('S3-13 SEED-19 a pre-flight from an allowed origin is answered 204, without a session and without looking for one', async () => {
     const ask = (path: string, origin: string) =>
       app.browser().request(path, {
         method: 'OPTIONS',

@@ -67,7 +67,7 @@ describeEveryRim('guests', (rim) => {
     assert.match(set, new RegExp(`^${names.browser}=`, 'm'))
   })
 
-  it('a program gets 201, where to look, and what is there', async () => {
+  it('S3-11 a program gets 201, where to look, and what is there', async () => {
     const browser = app.browser()
     const answer = await browser.api('/guest', { method: 'POST', headers: { origin: app.origin } })
     assert.deepEqual([answer.status, answer.headers.get('location')], [201, '/me'])

@@ -116,7 +116,7 @@ describeEveryRim('the rim', (rim) => {
     assert.equal(await head.text(), '')
   })
 
-  test('a program is told of an error in a problem document', async () => {
+  test('S3-14 a program is told of an error in a problem document', async () => {
     const answer = await app.browser().api('/login/refuses')
     assert.equal(answer.status, 403)
     assert.equal(answer.headers.get('content-type'), 'application/problem+json')

@@ -21,7 +21,7 @@ suite('createBulkhead', () => {
     assert.equal(bulkhead.enter('a'), undefined)
   })
 
-  test('after five failures in a row a share rests, then one probe decides', () => {
+  test('S3-15 after five failures in a row a share rests, then one probe decides', () => {
     let now = 0
     const bulkhead = createBulkhead({ perShare: 20, now: () => now })
     for (let n = 0; n < 5; n++) visit(bulkhead, 'a', false)

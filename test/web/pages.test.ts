@@ -105,7 +105,7 @@ describe('pages', () => {
   after(() => app.close())
 
   for (const [name, { status = 200, title, heading = title, go }] of Object.entries(visits)) {
-    it(`${name} has its title, one heading and a name on everything`, async () => {
+    it(`S3-25b ${name} has its title, one heading and a name on everything`, async () => {
       const page = await readPage(await go(app, app.browser()))
       assert.deepEqual([page.status, page.title, page.heading], [status, title, heading])
     })
