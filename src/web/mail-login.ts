@@ -16,6 +16,7 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
 import { hiddenFields, html, page, seeOther } from './page.ts'
+import { switchPage } from './switch.ts'
 import { registerPage } from './register.ts'
 
 const back = (returnTo: string) => `return_to=${encodeURIComponent(returnTo)}`
@@ -119,7 +120,11 @@ async function respond(
         termsUrl: exchange.services.termsUrl,
       })
     case 'ask-switch':
-      return switchPage(answer, handle)
+      return switchPage({
+        ...answer,
+        clause: html`and the link is for <strong><bdi>${answer.to}</bdi></strong>`,
+        action: `/login/mail/${handle}`,
+      })
     case 'signed-in':
       return arrived(exchange, answer)
     case 'ended':
@@ -178,25 +183,5 @@ function pressPage({ asker }: Exchange, handle: string): Promise<Response> {
         <button class="primary">Sign in</button>
       </form>
       <p class="quiet">If you did not ask for this, close the page. Nothing has happened.</p>`,
-  )
-}
-
-function switchPage(
-  { from, to }: { readonly from: string; readonly to: string },
-  handle: string,
-): Promise<Response> {
-  return page(
-    { title: 'Switch account?', signedInAs: from },
-    html`<h1>Switch account?</h1>
-      <p>
-        You are signed in here as <strong><bdi>${from}</bdi></strong
-        >, and the link is for <strong><bdi>${to}</bdi></strong
-        >.
-      </p>
-      <p class="quiet">Switching ends the first session in this browser. Nothing is merged.</p>
-      <form method="post" action="/login/mail/${handle}">
-        <button class="primary" name="choice" value="switch">Switch to <bdi>${to}</bdi></button>
-        <button name="choice" value="stay">Stay signed in as <bdi>${from}</bdi></button>
-      </form>`,
   )
 }

@@ -14,6 +14,7 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
 import { hiddenFields, html, page, seeOther } from './page.ts'
+import { switchPage } from './switch.ts'
 import { passkeyForm, passkeyScriptPath } from './passkey-script.ts'
 
 /** `POST /login/passkey`: begins, and asks the browser for a passkey. */
@@ -85,23 +86,13 @@ async function respond(
     case 'ask-switch':
       if (exchange.request.method === 'POST')
         return seeOther(`/login/passkey/finish?state=${handle}`)
-      return page(
-        { title: 'Switch account?', signedInAs: answer.from },
-        html`<h1>Switch account?</h1>
-          <p>
-            You are signed in here as <strong><bdi>${answer.from}</bdi></strong
-            >, and the passkey is <strong><bdi>${answer.to}</bdi></strong
-            >’s.
-          </p>
-          <p class="quiet">Switching ends the first session in this browser. Nothing is merged.</p>
-          <form method="post" action="/login/passkey/finish">
-            ${hiddenFields({ state: handle })}
-            <button class="primary" name="choice" value="switch">
-              Switch to <bdi>${answer.to}</bdi>
-            </button>
-            <button name="choice" value="stay">Stay signed in as <bdi>${answer.from}</bdi></button>
-          </form>`,
-      )
+      return switchPage({
+        ...answer,
+        clause: html`and the passkey is <strong><bdi>${answer.to}</bdi></strong
+          >’s`,
+        action: '/login/passkey/finish',
+        fields: { state: handle },
+      })
     case 'signed-in':
       return arrived(exchange, answer)
     case 'ended':

@@ -14,7 +14,8 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { endIfLocked } from '../sessions/lock.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
-import { hiddenFields, html, page, seeOther } from './page.ts'
+import { html, page, seeOther } from './page.ts'
+import { switchPage } from './switch.ts'
 import { registerPage } from './register.ts'
 
 /** `POST /sso/:connection/start`: begins a sign-in and leads to the provider. */
@@ -123,7 +124,14 @@ async function respond(
     case 'ask-switch':
       if (exchange.request.url.includes('/callback'))
         return seeOther(`/sso/${connection.id}/continue?state=${handle}`)
-      return switchPage(connection, answer, handle)
+      return switchPage({
+        ...answer,
+        clause: html`and have just signed in to
+          <bdi>${connection.organization.name}</bdi> (${connection.organization.slug}) as
+          <strong><bdi>${answer.to}</bdi></strong>`,
+        action: `/sso/${connection.id}/continue`,
+        fields: { state: handle },
+      })
     case 'register': {
       if (exchange.request.url.includes('/callback'))
         return seeOther(
@@ -163,29 +171,6 @@ function leavePage({ organization }: Connection, to: URL): Promise<Response> {
       <p>You sign in at <strong>${to.host}</strong> and come back here.</p>
       <p><a class="button primary" href="${to.href}">Continue</a></p>
       <p class="quiet">If nothing happens, press Continue.</p>`,
-  )
-}
-
-function switchPage(
-  { id, organization }: Connection,
-  { from, to }: { from: string; to: string },
-  handle: string,
-): Promise<Response> {
-  return page(
-    { title: 'Switch account?', signedInAs: from },
-    html`<h1>Switch account?</h1>
-      <p>
-        You are signed in here as <strong><bdi>${from}</bdi></strong
-        >, and have just signed in to <bdi>${organization.name}</bdi> (${organization.slug}) as
-        <strong><bdi>${to}</bdi></strong
-        >.
-      </p>
-      <p class="quiet">Switching ends the first session in this browser. Nothing is merged.</p>
-      <form method="post" action="/sso/${id}/continue">
-        ${hiddenFields({ state: handle })}
-        <button class="primary" name="choice" value="switch">Switch to <bdi>${to}</bdi></button>
-        <button name="choice" value="stay">Stay signed in as <bdi>${from}</bdi></button>
-      </form>`,
   )
 }
 
