@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test, type TestContext } from 'node:test'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../dev/provider.ts'
@@ -15,6 +14,7 @@ import { cuttable } from './_cut.ts'
 import { createTestDatabase } from './_database.ts'
 import { freePortPair, startProgram } from './_program.ts'
 import { walkThroughSignIn } from './_walk.ts'
+import { temporaryFolder } from './_folder.ts'
 
 /** What a command line did. */
 interface Ran {
@@ -117,7 +117,7 @@ suite('wrong arguments: exit code 2', () => {
   }
 
   test('a secret file that is empty, or a folder', async (t) => {
-    const folder = await temporaryFolder(t)
+    const folder = await temporaryFolder('cli')
     const file = join(folder, 'secret')
     await writeFile(file, '\n')
     const empty = await ran(t, ['connect', ...enough.slice(0, -1), file])
@@ -227,7 +227,7 @@ suite('with a database', () => {
     t: TestContext,
     more: Record<string, string> = {},
   ): Promise<string[]> {
-    const file = join(await temporaryFolder(t), 'secret')
+    const file = join(await temporaryFolder('cli'), 'secret')
     await writeFile(file, `${provider.clientSecret}\n`)
     const options = {
       org: 'acme',
@@ -419,10 +419,4 @@ test('BLD-01 the program refuses to start without settings, on standard error, w
 
 function errorWith(fields: Record<string, unknown>): Error {
   return Object.assign(new Error('what happened'), fields)
-}
-
-async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-cli-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { glob, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { glob, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +14,7 @@ import { prefixOf, readAllRows } from '../dev/docs/rows.ts'
 import { formLimit } from '../src/http/body.ts'
 import { settings as allSettings } from '../src/lib/config.ts'
 import { leaseFor, renewEvery } from '../src/sessions/lease.ts'
+import { temporaryFolder } from './_folder.ts'
 
 const read = (path: string) => readFile(new URL(path, root), 'utf8')
 const rows = await readAllRows()
@@ -154,9 +154,8 @@ test('every record of a decision has a number of its own, the same in its name a
 /** Node's program beside this very module's own compiler. */
 const compiler = fileURLToPath(new URL('node_modules/typescript/lib/tsc.js', root))
 
-test('every TypeScript block in a document compiles against src/', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-docs-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+test('every TypeScript block in a document compiles against src/', async () => {
+  const folder = await temporaryFolder('docs')
   await symlink(fileURLToPath(new URL('node_modules', root)), join(folder, 'node_modules'))
   const from = new Map<string, string>()
   for (const path of documents) {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { findProcess } from '../src/db/embedded/predecessor.ts'
 import { createBrowser, type Browser } from './dev/_browser.ts'
+import { temporaryFolder } from './_folder.ts'
 import { freePortPair, startProgram, type Program } from './_program.ts'
 import { walkThroughSignIn } from './_walk.ts'
 
@@ -21,9 +21,8 @@ interface Place {
 }
 
 async function place(t: TestContext): Promise<Place> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-start-'))
+  const folder = await temporaryFolder('start')
   const port = await freePortPair()
-  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 20 }))
   const settings = { PORT: String(port), SALLYPORT_DATA: folder }
   return {
     port,

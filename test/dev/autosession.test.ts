@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { assertPermit, openGate, type Permit, type Place } from '../../dev/autosession/gate.ts'
@@ -21,6 +18,7 @@ import { startSite, type Site } from '../browser/_site.ts'
 import { createTestDatabase } from '../_database.ts'
 import { freePortPair, startProgram } from '../_program.ts'
 import { sendOverHttp } from '../_send.ts'
+import { temporaryFolder } from '../_folder.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
 
@@ -333,7 +331,7 @@ describe('production', () => {
     'AUT-02 SEED-75 sallyport serve with the flag ends before it listens, and says why',
     { timeout: 120_000 },
     async (t) => {
-      const { port, env } = await place(t)
+      const { port, env } = await place()
       const flagged = { ...production, ...env, SALLYPORT_AUTOSESSION: 'on' }
       for (const [args, code, said] of [
         [['serve'], 1, /security\.autosession_refused/],
@@ -357,7 +355,7 @@ describe('production', () => {
       `AUT-02 AUT-03 npm start with NODE_ENV=${mode} ends before it listens, and says why`,
       { timeout: 60_000 },
       async (t) => {
-        const { port, env } = await place(t)
+        const { port, env } = await place()
         const program = startProgram(t, ['dev/start.js'], { ...env, NODE_ENV: mode })
         assert.equal(await program.ended, 1)
         assert.match(program.complaint(), /^security\.autosession_refused/)
@@ -409,9 +407,8 @@ describe('production', () => {
   })
 })
 
-async function place(t: TestContext): Promise<{ port: number; env: Record<string, string> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-autosession-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+async function place(): Promise<{ port: number; env: Record<string, string> }> {
+  const folder = await temporaryFolder('autosession')
   const port = await freePortPair()
   return { port, env: { PORT: String(port), SALLYPORT_DATA: folder } }
 }

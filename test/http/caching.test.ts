@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createHttpServer, listen, stopServer } from '../../src/http/server.ts'
@@ -11,6 +10,7 @@ import { Browser } from '../_browser.ts'
 import { freePort, run, whyMissing } from '../_proxy.ts'
 import { nginx } from '../_proxy-programs.ts'
 import { sendOverHttp } from '../_send.ts'
+import { temporaryFolder } from '../_folder.ts'
 
 /** A cache that keeps whatever it is not forbidden to, for everybody, by address alone. */
 const keepsEverything = (port: number, behind: string) => `
@@ -39,8 +39,7 @@ test(
   'REV-13 behind a cache that everybody shares, nobody gets what was meant for somebody else',
   { skip: whyMissing(nginx) },
   async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'sallyport-cache-'))
-    t.after(() => rm(folder, { recursive: true, force: true }))
+    const folder = await temporaryFolder('cache')
     const port = await freePort()
     const origin = `http://localhost:${port}`
     const app = await startTestApp({ env: { SALLYPORT_URL: origin } })

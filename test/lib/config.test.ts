@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { Resolver } from 'node:dns/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite, test, type TestContext } from 'node:test'
+import { suite, test } from 'node:test'
 import { inspect } from 'node:util'
 import { createSallyport } from '../../src/app.ts'
 import { ConfigError, newSealingKey, readConfig, settings } from '../../src/lib/config.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createTestDatabase } from '../_database.ts'
+import { temporaryFolder } from '../_folder.ts'
 
 const key = newSealingKey()
 const secret = 'S0me-Long-Random-Secret_of-43-characters-xyz'
@@ -27,12 +26,6 @@ function problemsOf(env: Record<string, string | undefined>): readonly string[] 
     assert.ok(error instanceof ConfigError, String(error))
     return error.problems
   }
-}
-
-async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-config-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
 
 suite('production', () => {
@@ -67,8 +60,8 @@ suite('production', () => {
     )
   })
 
-  test('BLD-01, S2-28 without anything it says all that is missing, at once, and makes no secret', async (t) => {
-    const folder = join(await temporaryFolder(t), 'data')
+  test('BLD-01, S2-28 without anything it says all that is missing, at once, and makes no secret', async () => {
+    const folder = join(await temporaryFolder('config'), 'data')
     assert.deepEqual(problemsOf({ SALLYPORT_DATA: folder }), [
       'SALLYPORT_URL is missing. Set it to the https address people see.',
       'SALLYPORT_KEYS is missing. Make a key with: sallyport key',
@@ -169,8 +162,8 @@ suite('development', () => {
     assert.deepEqual(problemsOf({ ...production, HOST: '0.0.0.0' }), [])
   })
 
-  test('S2-28 it makes a key of its own, readable by its owner only, and keeps it', async (t) => {
-    const folder = join(await temporaryFolder(t), 'data')
+  test('S2-28 it makes a key of its own, readable by its owner only, and keeps it', async () => {
+    const folder = join(await temporaryFolder('config'), 'data')
     const env = { NODE_ENV: 'development', SALLYPORT_DATA: folder }
     const [first] = readConfig(env).keys
     const [second] = readConfig(env).keys
@@ -180,23 +173,23 @@ suite('development', () => {
     assert.equal(statSync(folder).mode & 0o777, 0o700)
   })
 
-  test('a key that is given is used, and none is made', async (t) => {
-    const folder = join(await temporaryFolder(t), 'data')
+  test('a key that is given is used, and none is made', async () => {
+    const folder = join(await temporaryFolder('config'), 'data')
     const config = readConfig({ ...development, SALLYPORT_DATA: folder })
     assert.equal(config.keys[0]!.id, key.split(':')[0])
     assert.ok(!existsSync(folder))
   })
 
-  test('a damaged key file is told with its name and not with its content', async (t) => {
-    const folder = await temporaryFolder(t)
+  test('a damaged key file is told with its name and not with its content', async () => {
+    const folder = await temporaryFolder('config')
     writeFileSync(join(folder, 'keys'), 'k:canary')
     const [problem] = problemsOf({ NODE_ENV: 'development', SALLYPORT_DATA: folder })
     assert.match(problem!, /keys must be id:base64 of 32 bytes/)
     assert.ok(problem!.includes(join(folder, 'keys')) && !problem!.includes('canary'))
   })
 
-  test('a data folder that is a file, or closed, is told in a sentence', async (t) => {
-    const folder = await temporaryFolder(t)
+  test('a data folder that is a file, or closed, is told in a sentence', async () => {
+    const folder = await temporaryFolder('config')
     const file = join(folder, 'file')
     writeFileSync(file, '')
     const closed = join(folder, 'closed')

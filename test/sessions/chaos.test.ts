@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import pg from 'pg'
@@ -15,6 +14,7 @@ import { revokeSession } from '../../src/sessions/revoke.ts'
 import { testSettings } from '../_app.ts'
 import { cuttable, type CuttableConnection } from '../_cut.ts'
 import type { TestConnection } from '../_database.ts'
+import { temporaryFolder } from '../_folder.ts'
 import { makeMailed, type Mailed } from './_mailed.ts'
 import { until } from './_members.ts'
 
@@ -24,12 +24,6 @@ interface Placed extends Sallyport {
 }
 
 type Outcome = 'in' | 'store-down' | string
-
-const folderFor = async (t: TestContext) => {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 /** Starts nodes on a database; what `primary` says may change, and new connections go there. */
 async function startNodes(
@@ -116,7 +110,7 @@ const allIn = (nodes: readonly Sallyport[], session: Mailed) =>
 
 describe('a database that fails under load', () => {
   it('COH-09 is killed and recovers: nobody is signed out, what was revoked stays so, and nothing has to be restarted', async (t) => {
-    const folder = join(await folderFor(t), 'postgres')
+    const folder = join(await temporaryFolder('chaos'), 'postgres')
     let server = await startEmbeddedPostgres(folder)
     t.after(() => server.stop())
     const primary: TestConnection = { ...server.connection }
@@ -150,7 +144,7 @@ describe('a database that fails under load', () => {
 
   for (const late of [100, 400]) {
     it(`COH-02 answers ${late} ms late, both ways: revoking takes longer, and lets nobody in`, async (t) => {
-      const server = await startEmbeddedPostgres(join(await folderFor(t), 'postgres'))
+      const server = await startEmbeddedPostgres(join(await temporaryFolder('chaos'), 'postgres'))
       t.after(() => server.stop())
       const nodes = await startNodes(t, server.connection, 2)
       const [kept, ended] = await make(nodes[0]!, 2)
@@ -245,7 +239,7 @@ async function withClient<T>(
  * @param settings of the primary, once the standby has come up
  */
 async function startPair(t: TestContext, settings: Readonly<Record<string, string>> = {}) {
-  const folder = await folderFor(t)
+  const folder = await temporaryFolder('chaos')
   const server = await startEmbeddedPostgres(join(folder, 'primary'))
   const line = await cuttable(server.connection)
   const copy = join(folder, 'standby')
