@@ -1,3 +1,24 @@
+create table attempts (
+  id text not null,
+  flow_id uuid,
+  organization_id uuid not null,
+  connection_id uuid,
+  kind text not null,
+  outcome text not null,
+  reason text,
+  trace jsonb not null default '[]'::jsonb,
+  user_id uuid,
+  at timestamp with time zone not null,
+  constraint attempts_pkey PRIMARY KEY (id),
+  constraint attempts_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint attempts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint attempts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL,
+  constraint attempts_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'link'::text, 'test'::text, 'setup'::text]))),
+  constraint attempts_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'refused'::text])))
+);
+CREATE INDEX attempts_at ON attempts USING btree (at);
+CREATE INDEX attempts_organization ON attempts USING btree (organization_id, at DESC);
+
 create table audit_events (
   id uuid not null,
   action text not null,
@@ -38,6 +59,17 @@ create table audit_unlinked (
   constraint audit_unlinked_pkey PRIMARY KEY (seq)
 );
 
+create table connection_versions (
+  connection_id uuid not null,
+  version integer not null,
+  settings bytea not null,
+  saved_by uuid,
+  saved_at timestamp with time zone not null,
+  constraint connection_versions_pkey PRIMARY KEY (connection_id, version),
+  constraint connection_versions_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint connection_versions_saved_by_fkey FOREIGN KEY (saved_by) REFERENCES users(id) ON DELETE SET NULL
+);
+
 create table connections (
   id uuid not null,
   organization_id uuid not null,
@@ -49,12 +81,37 @@ create table connections (
   provisioning text not null default 'off'::text,
   deleted_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  preset text,
+  tested_version integer,
+  role_rules jsonb not null default '[]'::jsonb,
+  idp_initiated boolean not null default false,
+  disabled_at timestamp with time zone,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-  constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'register'::text, 'everybody'::text]))),
+  constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'invited'::text, 'domain'::text, 'register'::text, 'everybody'::text]))),
   constraint connections_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'tested'::text, 'active'::text, 'disabled'::text])))
 );
 CREATE INDEX connections_organization ON connections USING btree (organization_id);
+
+create table domains (
+  id uuid not null,
+  organization_id uuid not null,
+  domain text collate "C" not null,
+  token text not null,
+  connection_id uuid,
+  verified_at timestamp with time zone,
+  last_proved_at timestamp with time zone,
+  check_at timestamp with time zone,
+  missing_since timestamp with time zone,
+  warned_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint domains_organization_id_domain_key UNIQUE (organization_id, domain),
+  constraint domains_pkey PRIMARY KEY (id),
+  constraint domains_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id) ON DELETE SET NULL,
+  constraint domains_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX domains_check_at ON domains USING btree (check_at) WHERE (check_at IS NOT NULL);
+CREATE UNIQUE INDEX domains_verified ON domains USING btree (domain) WHERE (verified_at IS NOT NULL);
 
 create table flows (
   id uuid not null,
@@ -80,8 +137,8 @@ create table flows (
   constraint flows_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint flows_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
   constraint flows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL,
-  constraint flows_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'mail'::text, 'passkey'::text, 'interrupted'::text]))),
-  constraint flows_login_is_bound CHECK (((kind <> 'login'::text) OR ((organization_id IS NOT NULL) AND (connection_id IS NOT NULL) AND (config_version IS NOT NULL))))
+  constraint flows_kind_check CHECK ((kind = ANY (ARRAY['login'::text, 'mail'::text, 'passkey'::text, 'interrupted'::text, 'link'::text, 'test'::text]))),
+  constraint flows_login_is_bound CHECK (((kind <> ALL (ARRAY['login'::text, 'link'::text, 'test'::text])) OR ((organization_id IS NOT NULL) AND (connection_id IS NOT NULL) AND (config_version IS NOT NULL))))
 );
 CREATE INDEX flows_absolute_ends_at ON flows USING btree (absolute_ends_at);
 CREATE INDEX flows_connection ON flows USING btree (connection_id) WHERE (consumed_at IS NULL);
@@ -116,6 +173,29 @@ create table instance (
 );
 CREATE TRIGGER instance_is_final BEFORE DELETE OR UPDATE ON instance FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+create table invitations (
+  id uuid not null,
+  organization_id uuid not null,
+  address text not null,
+  folded text not null,
+  role text not null,
+  token_hash bytea not null,
+  invited_by uuid,
+  expires_at timestamp with time zone not null,
+  accepted_at timestamp with time zone,
+  accepted_by uuid,
+  withdrawn_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint invitations_token_hash_key UNIQUE (token_hash),
+  constraint invitations_pkey PRIMARY KEY (id),
+  constraint invitations_accepted_by_fkey FOREIGN KEY (accepted_by) REFERENCES users(id) ON DELETE SET NULL,
+  constraint invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES users(id) ON DELETE SET NULL,
+  constraint invitations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text])))
+);
+CREATE INDEX invitations_expires_at ON invitations USING btree (expires_at);
+CREATE UNIQUE INDEX invitations_open ON invitations USING btree (organization_id, folded) WHERE ((accepted_at IS NULL) AND (withdrawn_at IS NULL));
+
 create table known_browsers (
   id uuid not null,
   user_id uuid not null,
@@ -136,12 +216,15 @@ create table memberships (
   link_reason text,
   link_since timestamp with time zone not null,
   removed_at timestamp with time zone,
+  role_from text not null default 'application'::text,
+  removed_reason text,
   constraint memberships_organization_id_user_id_key UNIQUE (organization_id, user_id),
   constraint memberships_pkey PRIMARY KEY (id),
   constraint memberships_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
   constraint memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint memberships_link_state_check CHECK ((link_state = ANY (ARRAY['unlinked'::text, 'linked'::text, 'suspect'::text, 'revoked'::text]))),
-  constraint memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text])))
+  constraint memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text]))),
+  constraint memberships_role_from_check CHECK ((role_from = ANY (ARRAY['application'::text, 'provider'::text])))
 );
 CREATE INDEX memberships_user ON memberships USING btree (user_id);
 
@@ -163,6 +246,7 @@ create table organizations (
   absolute_minutes integer,
   keep_signed_in boolean not null default true,
   reauth_minutes integer,
+  sso_required_since timestamp with time zone,
   constraint organizations_slug_key UNIQUE (slug),
   constraint organizations_pkey PRIMARY KEY (id),
   constraint organizations_absolute_minutes_check CHECK (((absolute_minutes >= 10) AND (absolute_minutes <= 129600))),
@@ -196,6 +280,20 @@ create table rate_limits (
   constraint rate_limits_pkey PRIMARY KEY (key)
 );
 CREATE INDEX rate_limits_until ON rate_limits USING btree (until);
+
+create table recovery_codes (
+  id uuid not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  code_hash bytea not null,
+  created_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint recovery_codes_code_hash_key UNIQUE (code_hash),
+  constraint recovery_codes_pkey PRIMARY KEY (id),
+  constraint recovery_codes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX recovery_codes_user ON recovery_codes USING btree (user_id, organization_id);
 
 create table recurring_jobs (
   name text not null,
@@ -292,6 +390,44 @@ CREATE INDEX sessions_revoked_at ON sessions USING btree (revoked_at) WHERE (rev
 CREATE INDEX sessions_rotated_from ON sessions USING btree (rotated_from) WHERE (rotated_from IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id);
 CREATE TRIGGER sessions_stay_dead BEFORE UPDATE ON sessions FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND ((new.revoked_at IS NULL) OR (new.token_hash <> old.token_hash)))) EXECUTE FUNCTION refuse_change();
+
+create table setup_links (
+  id uuid not null,
+  organization_id uuid not null,
+  connection_id uuid,
+  token_hash bytea not null,
+  created_by uuid,
+  expires_at timestamp with time zone not null,
+  withdrawn_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint setup_links_token_hash_key UNIQUE (token_hash),
+  constraint setup_links_pkey PRIMARY KEY (id),
+  constraint setup_links_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint setup_links_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL,
+  constraint setup_links_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX setup_links_expires_at ON setup_links USING btree (expires_at);
+
+create table sso_exemptions (
+  session_id uuid not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  until timestamp with time zone not null,
+  constraint sso_exemptions_pkey PRIMARY KEY (session_id, organization_id),
+  constraint sso_exemptions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint sso_exemptions_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
+  constraint sso_exemptions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX sso_exemptions_until ON sso_exemptions USING btree (until);
+
+create table used_once (
+  kind text not null,
+  scope text not null,
+  id text collate "C" not null,
+  until timestamp with time zone not null,
+  constraint used_once_pkey PRIMARY KEY (kind, scope, id)
+);
+CREATE INDEX used_once_until ON used_once USING btree (until);
 
 create table user_emails (
   user_id uuid not null,

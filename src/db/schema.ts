@@ -5,6 +5,19 @@ import type { ColumnType, Generated } from 'kysely'
 export type Json = ColumnType<unknown, string, string>
 export type JsonWithDefault = ColumnType<unknown, string | undefined, string>
 
+export interface Attempts {
+  id: string
+  flow_id: string | null
+  organization_id: string
+  connection_id: string | null
+  kind: string
+  outcome: string
+  reason: string | null
+  trace: JsonWithDefault
+  user_id: string | null
+  at: Date
+}
+
 export interface AuditEvents {
   id: string
   action: string
@@ -34,6 +47,14 @@ export interface AuditUnlinked {
   event_id: string
 }
 
+export interface ConnectionVersions {
+  connection_id: string
+  version: number
+  settings: Buffer
+  saved_by: string | null
+  saved_at: Date
+}
+
 export interface Connections {
   id: string
   organization_id: string
@@ -44,6 +65,25 @@ export interface Connections {
   state: Generated<string>
   provisioning: Generated<string>
   deleted_at: Date | null
+  created_at: Date
+  preset: string | null
+  tested_version: number | null
+  role_rules: JsonWithDefault
+  idp_initiated: Generated<boolean>
+  disabled_at: Date | null
+}
+
+export interface Domains {
+  id: string
+  organization_id: string
+  domain: string
+  token: string
+  connection_id: string | null
+  verified_at: Date | null
+  last_proved_at: Date | null
+  check_at: Date | null
+  missing_since: Date | null
+  warned_at: Date | null
   created_at: Date
 }
 
@@ -85,6 +125,21 @@ export interface Instance {
   marked_at: Date
 }
 
+export interface Invitations {
+  id: string
+  organization_id: string
+  address: string
+  folded: string
+  role: string
+  token_hash: Buffer
+  invited_by: string | null
+  expires_at: Date
+  accepted_at: Date | null
+  accepted_by: string | null
+  withdrawn_at: Date | null
+  created_at: Date
+}
+
 export interface KnownBrowsers {
   id: string
   user_id: string
@@ -101,6 +156,8 @@ export interface Memberships {
   link_reason: string | null
   link_since: Date
   removed_at: Date | null
+  role_from: Generated<string>
+  removed_reason: string | null
 }
 
 export interface Nodes {
@@ -120,6 +177,7 @@ export interface Organizations {
   absolute_minutes: number | null
   keep_signed_in: Generated<boolean>
   reauth_minutes: number | null
+  sso_required_since: Date | null
 }
 
 export interface Passkeys {
@@ -139,6 +197,15 @@ export interface RateLimits {
   key: string
   used: number
   until: Date
+}
+
+export interface RecoveryCodes {
+  id: string
+  organization_id: string
+  user_id: string
+  code_hash: Buffer
+  created_at: Date
+  used_at: Date | null
 }
 
 export interface RecurringJobs {
@@ -199,6 +266,31 @@ export interface Sessions {
   personal_until: Date | null
 }
 
+export interface SetupLinks {
+  id: string
+  organization_id: string
+  connection_id: string | null
+  token_hash: Buffer
+  created_by: string | null
+  expires_at: Date
+  withdrawn_at: Date | null
+  created_at: Date
+}
+
+export interface SsoExemptions {
+  session_id: string
+  organization_id: string
+  user_id: string
+  until: Date
+}
+
+export interface UsedOnce {
+  kind: string
+  scope: string
+  id: string
+  until: Date
+}
+
 export interface UserEmails {
   user_id: string
   address: string
@@ -219,25 +311,33 @@ export interface Users {
 }
 
 export interface DB {
+  attempts: Attempts
   audit_events: AuditEvents
   audit_head: AuditHead
   audit_links: AuditLinks
   audit_unlinked: AuditUnlinked
+  connection_versions: ConnectionVersions
   connections: Connections
+  domains: Domains
   flows: Flows
   identities: Identities
   instance: Instance
+  invitations: Invitations
   known_browsers: KnownBrowsers
   memberships: Memberships
   nodes: Nodes
   organizations: Organizations
   passkeys: Passkeys
   rate_limits: RateLimits
+  recovery_codes: RecoveryCodes
   recurring_jobs: RecurringJobs
   revocation_head: RevocationHead
   revocations: Revocations
   session_proofs: SessionProofs
   sessions: Sessions
+  setup_links: SetupLinks
+  sso_exemptions: SsoExemptions
+  used_once: UsedOnce
   user_emails: UserEmails
   users: Users
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../db/open.ts'
 import { purge, type Purge } from '../db/purge.ts'
-import { later } from '../lib/clock.ts'
+import { days, later } from '../lib/clock.ts'
 import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
 import { browserMaxAge } from '../sessions/cookies.ts'
@@ -36,6 +36,12 @@ export const purges = {
     keep: () => browserMaxAge * 1000,
   },
   rate_limits: { table: 'rate_limits', key: 'key', since: 'until', keep: () => 0 },
+  // Where a row has no key of its own, its place says which it is while the statement runs.
+  used_once: { table: 'used_once', key: 'ctid', since: 'until', keep: () => 0 },
+  sso_exemptions: { table: 'sso_exemptions', key: 'ctid', since: 'until', keep: () => days(1) },
+  invitations: { table: 'invitations', key: 'id', since: 'expires_at', keep: () => days(90) },
+  setup_links: { table: 'setup_links', key: 'id', since: 'expires_at', keep: () => days(90) },
+  attempts: { table: 'attempts', key: 'id', since: 'at', keep: () => days(90) },
 } as const satisfies Record<string, Purge & { keep(retention: Retention): number }>
 
 /** How many rows of each kind went. */
