@@ -76,6 +76,11 @@ suite('what nobody needs any more', () => {
       flows: 0,
       known_browsers: 0,
       rate_limits: 0,
+      used_once: 0,
+      sso_exemptions: 0,
+      invitations: 0,
+      setup_links: 0,
+      attempts: 0,
     })
     // Four sign-ins, and those that ended too short a time ago.
     assert.equal(await count(app, 'sessions'), 4 + 60)
