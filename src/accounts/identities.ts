@@ -79,7 +79,7 @@ export async function linkIdentity(
       issuer: key.issuer,
       subject: key.subject,
       user_id: userId,
-      claims: JSON.stringify(claims),
+      claims: JSON.stringify(forDisplay(claims)),
       linked_at: now,
       last_verified_at: now,
     })
@@ -95,7 +95,16 @@ export async function markVerified(
 ): Promise<void> {
   await db
     .updateTable('identities')
-    .set({ last_verified_at: now, claims: JSON.stringify(claims) })
+    .set({ last_verified_at: now, claims: JSON.stringify(forDisplay(claims)) })
     .where('id', '=', id)
     .execute()
+}
+
+/** What is shown of a person. All else a provider said is read while they sign in, and kept nowhere. */
+function forDisplay({ name, email, emailVerified }: ProofData['claims']): ProofData['claims'] {
+  return {
+    ...(name !== undefined && { name }),
+    ...(email !== undefined && { email }),
+    ...(emailVerified !== undefined && { emailVerified }),
+  }
 }

@@ -39,8 +39,8 @@ export type OidcConfig = ClientCredentials & {
   readonly requiredAcr?: readonly string[] | undefined
   /** Further authorization parameters, such as `prompt`. */
   readonly authorizationParameters: Readonly<Record<string, string>>
-  /** Which claims are shown as name and address. */
-  readonly claims: { readonly name: string; readonly email: string }
+  /** Which claims are shown as name and address, and which one lists groups. */
+  readonly claims: { readonly name: string; readonly email: string; readonly groups: string }
   /** Pins to one Google Workspace domain (`hd`) or one Entra tenant (`tid`). */
   readonly requiredClaims: { readonly hd?: string | undefined; readonly tid?: string | undefined }
 }
@@ -101,8 +101,12 @@ const common = {
     .default({}),
   claims: z
     .strictObject(
-      { name: text.default('name'), email: text.default('email') },
-      'Only name and email can be mapped; the subject is always the claim “sub”.',
+      {
+        name: text.default('name'),
+        email: text.default('email'),
+        groups: text.default('groups'),
+      },
+      'Only name, email and groups can be mapped; the subject is always the claim “sub”.',
     )
     .prefault({}),
   requiredClaims: z.strictObject({ hd: text.optional(), tid: text.optional() }).default({}),

@@ -19,6 +19,7 @@ import type { ProviderKind } from './kind.ts'
 import { checkOidc } from './oidc-check.ts'
 import { oidcConfig, type OidcConfig } from './oidc-config.ts'
 import { prove, type Claims, type Proof } from './proof.ts'
+import { groupsIn, rawClaims } from './raw-claims.ts'
 import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
 
 /** OpenID Connect, authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636, RFC 9207, RFC 9700). */
@@ -217,9 +218,38 @@ function display(idToken: JsonObject, userinfo: JsonObject, mapping: OidcConfig[
   // An address and whether it was verified are only believed from the same mouth.
   const source = mapping.email in userinfo ? userinfo : idToken
   const { [mapping.email]: email, email_verified: verified } = source
+  const groups = groupsIn(userinfo[mapping.groups] ?? idToken[mapping.groups])
   return {
     ...(typeof name === 'string' && { name: printable(name, 255) }),
     ...(typeof email === 'string' && { email: printable(email, 255) }),
     ...(mapping.email === 'email' && typeof verified === 'boolean' && { emailVerified: verified }),
+    ...(groups && { groups }),
+    raw: rawClaims(
+      ofThePerson({
+        ...idToken,
+        ...(mapping.email in userinfo && { email_verified: undefined }),
+        ...userinfo,
+      }),
+    ),
   }
+}
+
+/** Claims that say something of the token and nothing of the person. */
+const ofTheToken = [
+  'aud',
+  'azp',
+  'exp',
+  'iat',
+  'nbf',
+  'auth_time',
+  'nonce',
+  'jti',
+  'sid',
+  'at_hash',
+  'c_hash',
+  's_hash',
+]
+
+function ofThePerson(claims: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !ofTheToken.includes(name)))
 }

@@ -22,6 +22,13 @@ export interface Claims {
   readonly name?: string
   readonly email?: string
   readonly emailVerified?: boolean
+  /** The groups the person is in there. Read by role rules; never stored on the identity. */
+  readonly groups?: readonly string[]
+  /**
+   * Everything that was said, in words: at most 50 claims, 100 values each, 255 printable characters a value. Shown in a
+   * test sign-in and read by role rules; never stored on the identity.
+   */
+  readonly raw?: Readonly<Record<string, string | readonly string[]>>
 }
 
 declare const proven: unique symbol

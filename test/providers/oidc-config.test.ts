@@ -73,7 +73,10 @@ test('OAC-11 a name of the prototype is no way around', async () => {
 for (const name of ['id', 'subject', 'sub', 'identifier']) {
   test(`IDT-15 the subject cannot be mapped: claims.${name} is refused`, async () => {
     for (const claim of ['email', 'preferred_username', 'upn', 'sub']) {
-      await rejects({ claims: { [name]: claim } }, /^claims: Only name and email can be mapped/)
+      await rejects(
+        { claims: { [name]: claim } },
+        /^claims: Only name, email and groups can be mapped/,
+      )
       await rejects({ [name]: claim }, /^settings: /)
     }
   })
