@@ -18,6 +18,7 @@ import { interrupted } from './web/interrupted.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
+import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
 import { askPasskey, finishPasskey, startPasskey } from './web/passkey-login.ts'
@@ -77,6 +78,7 @@ export const routes: readonly Route[] = [
     doing: 'End one of your sessions',
     endpoint: endSession,
   },
+  { ...read, path: '/organizations/:org', access: 'user', endpoint: organizationOverview },
   {
     ...read,
     path: '/organizations/:org/sessions',

@@ -102,6 +102,19 @@ export async function listActiveConnections(
   return rows.map(toConnection)
 }
 
+/** All of an organization's connections that are there, in whatever state, oldest first. */
+export async function listConnections(
+  db: Db,
+  organizationId: string,
+): Promise<readonly Connection[]> {
+  const rows = await connectionRows(db)
+    .where('organizations.id', '=', organizationId)
+    .orderBy('connections.created_at')
+    .orderBy('connections.id')
+    .execute()
+  return rows.map(toConnection)
+}
+
 /** A connection's settings, opened. */
 export async function readSettings(db: Db, sealer: Sealer, id: string): Promise<unknown> {
   const { settings } = await db

@@ -23,8 +23,8 @@ export interface SessionLimits {
 
 const slugShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** Addresses of ours below `/login`, where an organization's would be. */
-const reserved = ['mail', 'passkey', 'forget']
+/** Addresses of ours below `/login` and `/organizations`, where an organization's would be. */
+const reserved = ['mail', 'passkey', 'forget', 'new']
 
 /**
  * Makes an organization.

@@ -6,13 +6,18 @@ import { loginUrl } from './handler.ts'
 
 const administrators: readonly Membership['role'][] = ['owner', 'admin']
 
+/** Whether somebody with that membership looks after the organization. */
+export function isAdministrator({ role }: Membership): boolean {
+  return administrators.includes(role)
+}
+
 /**
- * The organization that an address names, for one of its administrators. Whoever has no proof for it, whether or not
- * there is such an organization, is led to its sign-in page and back.
- * @throws AppError `login_required` with the way there, `forbidden` for other members
+ * The organization that an address names, for one of its members. Whoever has no proof for it, whether or not there is
+ * such an organization, is led to its sign-in page and back.
+ * @throws AppError `login_required` with the way there
  */
-export async function administeredOrganization(exchange: Exchange): Promise<Membership> {
-  const { asker, params, services, url, request, requestId } = exchange
+export function ownOrganization(exchange: Exchange): Membership {
+  const { asker, params, services, url, request } = exchange
   const slug = params['org'] ?? ''
   const organization = asker.session!.organizations.find((one) => one.slug === slug)
   if (!organization) {
@@ -25,11 +30,25 @@ export async function administeredOrganization(exchange: Exchange): Promise<Memb
     )
     throw new AppError('login_required', { reason: 'no_proof', members: { login_url: to } })
   }
-  if (administrators.includes(organization.role)) return organization
+  return organization
+}
+
+/**
+ * The organization that an address names, for one of its administrators.
+ * @param what the audit is told they were refused
+ * @throws AppError `login_required` as {@link ownOrganization} does, `forbidden` for other members
+ */
+export async function administeredOrganization(
+  exchange: Exchange,
+  what = 'organization',
+): Promise<Membership> {
+  const { asker, services, requestId } = exchange
+  const organization = ownOrganization(exchange)
+  if (isAdministrator(organization)) return organization
   const event = {
     organizationId: organization.id,
     actorId: asker.session!.person.id,
-    data: { what: 'organization_sessions' },
+    data: { what },
     requestId,
   }
   const now = services.clock.now()

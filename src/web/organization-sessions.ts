@@ -4,13 +4,13 @@ import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { endProofs } from '../sessions/ending.ts'
 import { listSessionsOfOrganization, type MemberSessions } from '../sessions/inventory.ts'
-import { buttonForm, html, page, seeOther, type Html } from './page.ts'
-import { tabOf } from './tabs.ts'
+import { organizationPage } from './organization.ts'
+import { buttonForm, html, seeOther, type Html } from './page.ts'
 import { ago } from './time.ts'
 
 /** `GET /organizations/:org/sessions`: who is signed in to one's organization, and where. */
 export const organizationSessions: Endpoint = async (exchange) => {
-  const { services, asker } = exchange
+  const { services } = exchange
   const organization = await administeredOrganization(exchange)
   const now = services.clock.now()
   const people = await listSessionsOfOrganization(services.db, organization.id, now)
@@ -20,13 +20,10 @@ export const organizationSessions: Endpoint = async (exchange) => {
       sessions.map(({ connection }) => [connection.id, connection.name]),
     ),
   )
-  return page(
-    {
-      title: `Sessions of ${organization.name}`,
-      signedInAs: asker.session!.person.name,
-      tab: tabOf(asker.session),
-      wide: true,
-    },
+  return organizationPage(
+    exchange,
+    organization,
+    { title: `Sessions of ${organization.name}`, current: '/sessions' },
     html`<h1>Who is signed in to <bdi>${organization.name}</bdi></h1>
       <p class="lead">
         Ending a session here ends what it is worth to your organization. Whoever needs it signs in

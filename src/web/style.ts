@@ -22,6 +22,16 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
 .wide > * { max-width: 46rem }
+.tabs { flex-wrap: wrap; gap: 0 1.25rem; margin: .5rem 0 0; border-bottom: 1px solid var(--line) }
+.tabs > a { display: inline-flex; align-items: center; min-height: 2.75rem; color: inherit; text-decoration: none;
+  border-bottom: 2px solid transparent; margin-bottom: -1px }
+.tabs > a:hover { text-decoration: underline }
+.tabs > a[aria-current] { color: var(--text); font-weight: 600; border-color: var(--accent) }
+.tabs > strong { flex: 1 0 100%; color: var(--text); font-size: 1rem }
+.figures { display: flex; flex-wrap: wrap; gap: .75rem 2rem; margin: .75rem 0 }
+.figures > div { display: flex; flex-direction: column-reverse }
+.figures dt { color: var(--quiet); font-size: .9375rem }
+.figures dd { margin: 0; font-size: 1.5rem; line-height: 1.2; font-weight: 650; font-variant-numeric: tabular-nums }
 .narrow { padding: clamp(0rem, 7vh, 5rem) 1rem 3rem }
 .narrow > * { max-width: 28rem }
 .narrow > header { padding: .5rem 0 }

@@ -1,0 +1,143 @@
+import { listConnections, type Connection } from '../accounts/connections.ts'
+import { countMembers, type MemberCounts } from '../accounts/members.ts'
+import { isAdministrator, ownOrganization } from '../http/administered.ts'
+import type { Endpoint, Services } from '../http/exchange.ts'
+import type { Membership } from '../sessions/lookup.ts'
+import { organizationPage, organizationPath } from './organization.ts'
+import { html, type Html } from './page.ts'
+
+/** What the page knows of an organization before it says what needs attention. */
+interface Known {
+  readonly members: MemberCounts
+  readonly connections: readonly Connection[]
+}
+
+/** Something an administrator should do, and where. */
+interface Task {
+  readonly text: string
+  /** What follows `/organizations/:org`. */
+  readonly path: string
+  readonly label: string
+}
+
+/** What may need attention, most urgent first; undefined: it does not. */
+const attention: readonly ((known: Known) => Task | undefined)[] = [
+  ({ members: { revoked } }) =>
+    revoked > 0
+      ? {
+          text: `${counted(revoked, 'member is', 'members are')} unknown to your identity provider by now.`,
+          path: '/sessions',
+          label: 'Who is signed in',
+        }
+      : undefined,
+]
+
+/** `GET /organizations/:org`: how an organization stands, and what to do about it. */
+export const organizationOverview: Endpoint = async (exchange) => {
+  const organization = ownOrganization(exchange)
+  return organizationPage(
+    exchange,
+    organization,
+    { title: organization.name, current: '' },
+    isAdministrator(organization)
+      ? await forAdministrators(exchange.services, organization)
+      : forMembers(organization),
+  )
+}
+
+async function forAdministrators({ db }: Services, organization: Membership): Promise<Html> {
+  const known = {
+    members: await countMembers(db, organization.id),
+    connections: await listConnections(db, organization.id),
+  }
+  const tasks = attention.flatMap((ask) => ask(known) ?? [])
+  return html`<h1><bdi>${organization.name}</bdi></h1>
+    ${
+      tasks.length > 0
+        ? html`<section aria-labelledby="attention">
+            <h2 id="attention">Needs attention</h2>
+            <ul>
+              ${tasks.map((task) => taskRow(organization, task))}
+            </ul>
+          </section>`
+        : ''
+    }
+    ${membersSection(known.members)} ${connectionsSection(known.connections)}`
+}
+
+function forMembers({ name, role, slug }: Membership): Html {
+  return html`<h1><bdi>${name}</bdi></h1>
+    <p class="quiet">${slug}</p>
+    <section aria-labelledby="you">
+      <h2 id="you">You</h2>
+      <p>You belong to it as <strong>${role}</strong>. Its administrators look after the rest.</p>
+    </section>`
+}
+
+function taskRow(organization: Membership, { text, path, label }: Task): Html {
+  return html`<li>
+    <div>${text}</div>
+    <a class="button" href="${organizationPath(organization, path)}">${label}</a>
+  </li>`
+}
+
+const figures = {
+  all: 'in all',
+  linked: 'linked',
+  unlinked: 'not linked yet',
+  suspect: 'in doubt',
+  revoked: 'not vouched for',
+} as const
+
+function membersSection(members: MemberCounts): Html {
+  const shown = Object.entries(figures).filter(
+    ([state]) => state === 'all' || state === 'linked' || members[state as keyof MemberCounts] > 0,
+  )
+  return html`<section aria-labelledby="members">
+    <h2 id="members">Members</h2>
+    <dl class="figures">
+      ${shown.map(
+        ([state, label]) =>
+          html`<div>
+            <dt>${label}</dt>
+            <dd>${members[state as keyof MemberCounts]}</dd>
+          </div>`,
+      )}
+    </dl>
+  </section>`
+}
+
+const states: Readonly<Record<Connection['state'], string>> = {
+  draft: 'Being set up',
+  tested: 'Tested, not in use',
+  active: 'In use',
+  disabled: 'Switched off',
+}
+
+function connectionsSection(connections: readonly Connection[]): Html {
+  return html`<section aria-labelledby="connections">
+    <h2 id="connections">Ways to sign in</h2>
+    ${
+      connections.length > 0
+        ? html`<ul>
+            ${connections.map(
+              ({ name, kind, state }) =>
+                html`<li>
+                  <div>
+                    <strong><bdi>${name}</bdi></strong>
+                    <p class="quiet">${kind}</p>
+                  </div>
+                  <span class="mark">${states[state]}</span>
+                </li>`,
+            )}
+          </ul>`
+        : html`<p class="quiet">
+            No identity provider is connected yet. Members sign in by themselves until one is.
+          </p>`
+    }
+  </section>`
+}
+
+function counted(n: number, one: string, many: string): string {
+  return `${n} ${n === 1 ? one : many}`
+}
