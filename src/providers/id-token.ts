@@ -17,8 +17,8 @@ export interface IdTokenPolicy {
   readonly maxAge?: number | undefined
   /** The authentication context classes that will do, if any were asked for. */
   readonly requiredAcr?: readonly string[] | undefined
-  /** Claims that must be present with exactly this value, such as Google's `hd` or Entra's `tid`. */
-  readonly requiredClaims?: Readonly<Record<string, string | undefined>> | undefined
+  /** Claims that must be present with exactly one of these values, such as Google's `hd` or Entra's `tid`. */
+  readonly requiredClaims?: Readonly<Record<string, readonly string[] | undefined>> | undefined
   /** What the token came with; `c_hash` and `at_hash`, when there, must fit it. */
   readonly code: string
   readonly accessToken: string
@@ -158,7 +158,7 @@ const checks: readonly { reason: string; holds: (facts: Facts) => boolean }[] = 
     reason: 'required_claim_differs',
     holds: ({ claims, policy }) =>
       Object.entries(policy.requiredClaims ?? {}).every(
-        ([name, value]) => value === undefined || claims[name] === value,
+        ([name, values]) => values === undefined || values.some((value) => claims[name] === value),
       ),
   },
 ]

@@ -41,8 +41,11 @@ export type OidcConfig = ClientCredentials & {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Which claims are shown as name and address, and which one lists groups. */
   readonly claims: { readonly name: string; readonly email: string; readonly groups: string }
-  /** Pins to one Google Workspace domain (`hd`) or one Entra tenant (`tid`). */
-  readonly requiredClaims: { readonly hd?: string | undefined; readonly tid?: string | undefined }
+  /** Pins to Google Workspaces by their primary domains (`hd`), or to one Entra tenant (`tid`). */
+  readonly requiredClaims: {
+    readonly hd?: readonly string[] | undefined
+    readonly tid?: readonly string[] | undefined
+  }
 }
 
 /** Parameters that are ours to set: an authorization request could otherwise be bent from the settings. */
@@ -72,6 +75,14 @@ const reserved = [
 ]
 
 const text = z.string().min(1, 'Fill this in.').max(1000, 'This is too long.')
+
+/** A value that a claim must have, or several of which it must have one. */
+const oneOrMore = z
+  .union(
+    [text.transform((value) => [value]), z.array(text).min(1)],
+    'Fill this in: one value, or a list.',
+  )
+  .optional()
 
 const common = {
   issuer: text.refine(isIssuer, 'Give the issuer’s URL, without a query or a fragment.'),
@@ -109,7 +120,7 @@ const common = {
       'Only name, email and groups can be mapped; the subject is always the claim “sub”.',
     )
     .prefault({}),
-  requiredClaims: z.strictObject({ hd: text.optional(), tid: text.optional() }).default({}),
+  requiredClaims: z.strictObject({ hd: oneOrMore, tid: oneOrMore }).default({}),
 }
 
 /** Reads a connection's settings. Secrets are wrapped at once. */

@@ -513,6 +513,18 @@ test('IDT-16 the shared issuer of all tenants is refused before anybody is sent 
   )
 })
 
+test('IDT-17 SSO-142 several domains may be pinned, and one is read like a list of one', async () => {
+  const several = { requiredClaims: { hd: ['example.com', 'example.org'] } }
+  hostile.twist(claiming({ hd: 'example.org' }))
+  assert.equal((await world.signIn(world.connect(several))).subject, 'ada')
+  for (const hd of [undefined, 'example.net', 'example.com example.org', several.requiredClaims.hd])
+    await refusesToken(claiming({ hd }), 'required_claim_differs', several)
+  for (const hd of ['example.com', ['example.com']]) {
+    hostile.twist(claiming({ hd: 'example.com' }))
+    assert.equal((await world.signIn(world.connect({ requiredClaims: { hd } }))).subject, 'ada')
+  }
+})
+
 test('IDT-17 a pinned domain must be exactly that domain, whatever the address says', async () => {
   const settings = { requiredClaims: { hd: 'example.com' } }
   for (const hd of [
