@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import { AppError } from '../lib/errors.ts'
 import { isId, newId } from '../lib/ids.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Db } from '../db/open.ts'
@@ -19,6 +21,11 @@ export interface Connection {
   readonly configVersion: number
   readonly state: ConnectionState
   readonly provisioning: Provisioning
+  /** The row of the presets it was made from; null: none. */
+  readonly preset: string | null
+  /** The settings that a test sign-in went through with; only those can be switched on. */
+  readonly testedVersion: number | null
+  readonly createdAt: Date
   readonly organization: Organization
 }
 
@@ -35,6 +42,11 @@ export interface NewConnection {
   readonly state?: ConnectionState
   /** Chosen by the caller when the redirect URI must be known first. */
   readonly id?: string
+  /** @default none */
+  readonly preset?: string | undefined
+  /** Who makes it. @default an operator */
+  readonly createdBy?: string | undefined
+  readonly requestId?: string | undefined
 }
 
 /** Makes a connection and answers its id. */
@@ -52,6 +64,9 @@ export async function createConnection(
     provisioning = 'off',
     state = 'active',
     id = newId(),
+    preset = null,
+    createdBy: actorId,
+    requestId,
   } = created
   await db
     .insertInto('connections')
@@ -63,14 +78,18 @@ export async function createConnection(
       settings: sealer.seal(settings, place(id)),
       provisioning,
       state,
+      preset,
       created_at: now,
     })
     .execute()
-  await recordEvent(
+  await keepVersion(
     db,
-    { action: 'connection.created', organizationId, target: id, data: { kind } },
-    now,
+    sealer,
+    { connectionId: id, settings, savedBy: actorId ?? null, at: now },
+    1,
   )
+  const event = { organizationId, target: id, actorId, data: { kind }, requestId }
+  await recordEvent(db, { action: 'connection.created', ...event }, now)
   return id
 }
 
@@ -89,6 +108,29 @@ export async function findConnection(
   return row && toConnection(row)
 }
 
+/** All of an organization's connections, oldest first. */
+export async function listConnections(
+  db: Db,
+  organizationId: string,
+): Promise<readonly Connection[]> {
+  const rows = await connectionRows(db)
+    .where('organizations.id', '=', organizationId)
+    .orderBy('connections.created_at')
+    .orderBy('connections.id')
+    .execute()
+  return rows.map(toConnection)
+}
+
+/** One of an organization's own connections, or undefined: another's is as if it did not exist. */
+export async function findConnectionOf(
+  db: Db,
+  organizationId: string,
+  id: string,
+): Promise<Connection | undefined> {
+  const connection = await findConnection(db, id)
+  return connection?.organization.id === organizationId ? connection : undefined
+}
+
 /** An organization's connections that people can sign in with, oldest first. */
 export async function listActiveConnections(
   db: Db,
@@ -102,17 +144,136 @@ export async function listActiveConnections(
   return rows.map(toConnection)
 }
 
-/** All of an organization's connections that are there, in whatever state, oldest first. */
-export async function listConnections(
+/** Settings that somebody saves, already checked. */
+export interface SavedSettings {
+  readonly connectionId: string
+  /** In the shape of the kind's config; sealed here. */
+  readonly settings: unknown
+  /** Whose act it is; null: nobody's, such as a provider that has published something new. */
+  readonly savedBy: string | null
+  readonly at: Date
+}
+
+/**
+ * Saves settings and puts them to use, under the next version, which is the answer. Proofs given under an earlier
+ * version count no more: of a connection in use, call it through `changeSettings` of the sessions, which tells every
+ * node. Settings that nobody has tested make a tested connection a draft again.
+ */
+export async function saveSettings(db: Db, sealer: Sealer, saved: SavedSettings): Promise<number> {
+  const version = await proposeSettings(db, sealer, saved)
+  await useVersion(db, sealer, { connectionId: saved.connectionId, version })
+  return version
+}
+
+/**
+ * Keeps settings under the next version, which is the answer, without putting them to use: what is in use stays as it
+ * is until they have been tested.
+ */
+export async function proposeSettings(
   db: Db,
-  organizationId: string,
-): Promise<readonly Connection[]> {
-  const rows = await connectionRows(db)
-    .where('organizations.id', '=', organizationId)
-    .orderBy('connections.created_at')
-    .orderBy('connections.id')
+  sealer: Sealer,
+  saved: SavedSettings,
+): Promise<number> {
+  const { config_version: inUse } = await db
+    .selectFrom('connections')
+    .select('config_version')
+    .where('id', '=', saved.connectionId)
+    .where('deleted_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  const latest = await latestVersion(db, saved.connectionId)
+  const version = Math.max(inUse, latest ?? 0) + 1
+  await keepVersion(db, sealer, saved, version)
+  return version
+}
+
+/** Puts the settings of one version to use; see {@link saveSettings} for what follows from it. */
+export async function useVersion(
+  db: Db,
+  sealer: Sealer,
+  { connectionId, version }: { connectionId: string; version: number },
+): Promise<void> {
+  const settings = await readVersion(db, sealer, connectionId, version)
+  await db
+    .updateTable('connections')
+    .set({
+      settings: sealer.seal(settings, place(connectionId)),
+      config_version: version,
+      state: sql`case when state = 'tested' and tested_version is distinct from ${version}
+        then 'draft' else state end`,
+    })
+    .where('id', '=', connectionId)
+    .where('deleted_at', 'is', null)
     .execute()
-  return rows.map(toConnection)
+}
+
+/** The settings of one version, opened. @throws AppError `not_found` when there is no such version */
+export async function readVersion(
+  db: Db,
+  sealer: Sealer,
+  connectionId: string,
+  version: number,
+): Promise<unknown> {
+  const row = await db
+    .selectFrom('connection_versions')
+    .select('settings')
+    .where('connection_id', '=', connectionId)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  if (row) return sealer.open(row.settings, placeOfVersion(connectionId, version))
+  // A connection older than the list of versions has its first settings only in its own row.
+  const current = await findConnection(db, connectionId)
+  if (current?.configVersion === version) return readSettings(db, sealer, connectionId)
+  throw new AppError('not_found', { reason: 'unknown_version' })
+}
+
+/** The newest version there is, whether or not it is in use; undefined when none has been kept. */
+export async function latestVersion(db: Db, connectionId: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('connection_versions')
+    .select((eb) => eb.fn.max('version').as('version'))
+    .where('connection_id', '=', connectionId)
+    .executeTakeFirst()
+  return row?.version ?? undefined
+}
+
+/** One configuration that a connection has or had. */
+export interface Version {
+  readonly version: number
+  readonly savedAt: Date
+  /** Who saved it; null: nobody who is still here. */
+  readonly savedBy: string | null
+}
+
+/** The configurations a connection has had, newest first, without the settings. */
+export async function listVersions(db: Db, connectionId: string): Promise<readonly Version[]> {
+  const rows = await db
+    .selectFrom('connection_versions')
+    .leftJoin('users', 'users.id', 'connection_versions.saved_by')
+    .select(['version', 'saved_at', 'users.name'])
+    .where('connection_id', '=', connectionId)
+    .orderBy('version', 'desc')
+    .limit(50)
+    .execute()
+  return rows.map((row) => ({ version: row.version, savedAt: row.saved_at, savedBy: row.name }))
+}
+
+async function keepVersion(
+  db: Db,
+  sealer: Sealer,
+  { connectionId, settings, savedBy, at }: SavedSettings,
+  version: number,
+): Promise<void> {
+  await db
+    .insertInto('connection_versions')
+    .values({
+      connection_id: connectionId,
+      version,
+      settings: sealer.seal(settings, placeOfVersion(connectionId, version)),
+      saved_by: savedBy,
+      saved_at: at,
+    })
+    .execute()
 }
 
 /** A connection's settings, opened. */
@@ -145,6 +306,9 @@ function connectionRows(db: Db) {
       'connections.config_version',
       'connections.state',
       'connections.provisioning',
+      'connections.preset',
+      'connections.tested_version',
+      'connections.created_at',
       'organizations.id as organization_id',
       'organizations.slug',
       'organizations.name as organization_name',
@@ -163,10 +327,20 @@ function toConnection(row: Row): Connection {
     configVersion: row.config_version,
     state: row.state as ConnectionState,
     provisioning: row.provisioning as Provisioning,
+    preset: row.preset,
+    testedVersion: row.tested_version,
+    createdAt: row.created_at,
     organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
   }
 }
 
 function place(row: string): { table: string; column: string; row: string } {
   return { table: 'connections', column: 'settings', row }
+}
+
+function placeOfVersion(
+  connectionId: string,
+  version: number,
+): { table: string; column: string; row: string } {
+  return { table: 'connection_versions', column: 'settings', row: `${connectionId} ${version}` }
 }

@@ -1,5 +1,10 @@
 import { recordEvent } from '../accounts/audit.ts'
-import { setConnectionState, type ConnectionState } from '../accounts/connections.ts'
+import {
+  saveSettings,
+  setConnectionState,
+  type ConnectionState,
+  type SavedSettings,
+} from '../accounts/connections.ts'
 import {
   setRole,
   setSessionLimits,
@@ -10,6 +15,7 @@ import { removePasskey } from '../accounts/passkeys.ts'
 import { suspendUser } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import { isId } from '../lib/ids.ts'
+import type { Sealer } from '../lib/seal.ts'
 import type { Node } from './node.ts'
 import { endFlows } from './pending.ts'
 import { announce, lastPosition, type Target } from './revocations.ts'
@@ -142,6 +148,20 @@ export function changeConnectionState(
       )
     return { result: undefined, targets: [{ kind: 'connection', id }] }
   })
+}
+
+/**
+ * Saves a connection's settings and puts them to use. What sessions prove through it counts no more, and sign-ins under
+ * way through it start again. Answers the new version.
+ */
+export function changeSettings(
+  revoking: Revoking & { readonly sealer: Sealer },
+  saved: SavedSettings,
+): Promise<number> {
+  return revoke(revoking, async (tx) => ({
+    result: await saveSettings(tx, revoking.sealer, saved),
+    targets: [{ kind: 'connection', id: saved.connectionId }],
+  }))
 }
 
 /** Sets what an organization asks of sessions; those that prove something to it are judged anew everywhere. */
