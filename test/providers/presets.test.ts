@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../../src/lib/errors.ts'
-import { providerKinds } from '../../src/providers/index.ts'
+import { providerKinds, type ProviderKindName } from '../../src/providers/index.ts'
 import { findPreset, presets, readAnswers, type Preset } from '../../src/providers/presets.ts'
 
 /** Every question answered with its own example. */
@@ -23,7 +23,7 @@ function problemsOf(work: () => unknown): readonly string[] {
 for (const [key, preset] of Object.entries(presets)) {
   test(`S0-23 the settings of ${key}, filled in as its examples show, are such as its kind reads`, () => {
     const settings = readAnswers(preset, examples(preset))
-    const { error } = providerKinds[preset.kind].config.safeParse(settings)
+    const { error } = providerKinds[preset.kind as ProviderKindName].config.safeParse(settings)
     assert.deepEqual(error?.issues ?? [], [])
   })
 
