@@ -12,6 +12,15 @@ export const auditActions = {
   'login.mail_sent': 'A link for signing in was asked for by mail.',
   'login.identity_unregistered': 'A provider vouched for somebody who has no account here.',
   'identity.linked': 'An identity at a provider was linked to an account.',
+  'identity.unlinked': 'An identity at a provider was unlinked from its account.',
+  'identity.in_use':
+    'Somebody tried to link an identity that is linked to another account; told once of each of the two.',
+  'identity.subject_changed':
+    'Somebody tried to link a second identity of one connection: the provider may have changed its ids.',
+  'invitation.created': 'Somebody was invited to an organization.',
+  'invitation.withdrawn': 'An invitation was withdrawn.',
+  'invitation.accepted': 'An invitation was accepted; its token is used up.',
+  'invitation.refused': 'An invitation was refused; the reason says why.',
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
   'user.registered': 'An account was made.',
   'email.verification_sent': 'A link was mailed to an address, to prove whose it is.',

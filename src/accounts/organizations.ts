@@ -114,7 +114,7 @@ export async function setRole(
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('memberships')
-    .set({ role })
+    .set({ role, role_from: 'application' })
     .where('organization_id', '=', organizationId)
     .where('user_id', '=', userId)
     .where('removed_at', 'is', null)

@@ -271,6 +271,7 @@ const audited: Partial<Record<ErrorCode, AuditAction>> = {
   passkey_refused: 'passkey.refused',
   not_a_member: 'login.denied',
   identity_conflict: 'identity.conflict',
+  invitation_invalid: 'invitation.refused',
   internal_error: 'error.unhandled',
 }
 

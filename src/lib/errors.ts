@@ -54,10 +54,28 @@ export const errors = {
     advice:
       'Nothing was changed. Sign out first to use the new sign-in, or keep working as you are.',
   },
+  identity_in_use: {
+    status: 409,
+    title: 'This sign-in cannot be linked to your account',
+    advice: 'It is in use already. Nothing was changed. Ask your organization’s administrator.',
+  },
+  already_linked: {
+    status: 409,
+    title: 'Your account has another sign-in there already',
+    advice:
+      'Nothing was changed. If your organization has given you a new one, unlink the old one on your account page first.',
+  },
+  invitation_invalid: {
+    status: 410,
+    title: 'This invitation cannot be used',
+    advice:
+      'It may have been used, withdrawn or run out, or it is for another address. Ask for a new one.',
+  },
   not_a_member: {
     status: 403,
     title: 'You have no account here yet',
-    advice: 'Your organization knows you, but nobody has let you in. Ask your administrator.',
+    advice:
+      'Your organization knows you, but nobody has let you in. Ask your administrator. If you have an account here already, sign in to it first, and then this way once more: you can link the two.',
   },
   address_taken: {
     status: 409,
