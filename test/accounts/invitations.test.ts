@@ -19,14 +19,14 @@ import {
 } from '../../src/accounts/organizations.ts'
 import { createUser } from '../../src/accounts/users.ts'
 import type { Db } from '../../src/db/open.ts'
-import { createTestDatabase, type TestDatabase } from '../_database.ts'
+import { createTestDatabase } from '../_database.ts'
 
 const now = new Date('2030-01-01T00:00:00Z')
 const over = new Date(now.getTime() + invitationLasts)
 const refusal = (reason: string) => ({ code: 'invitation_invalid', reason })
 
 describe('invitations', () => {
-  let database: TestDatabase
+  let database: Awaited<ReturnType<typeof createTestDatabase>>
   let db: Db
   let acme: string
   let globex: string
