@@ -2,8 +2,8 @@ import { AppError, type ErrorCode } from '../lib/errors.ts'
 import { EgressError, type EgressReason } from '../lib/egress.ts'
 
 /** The provider, or somebody in its name, said something that must not be believed. */
-export function refused(reason: string): AppError {
-  return new AppError('sso_failed', { reason })
+export function refused(reason: string, cause?: unknown): AppError {
+  return new AppError('sso_failed', { reason, cause })
 }
 
 /** The provider could not be asked; nothing is known about the person. */
