@@ -12,12 +12,25 @@ export interface EndedCounts {
   readonly proofs: number
 }
 
-/** Which of an organization's proofs: all of them, or one person's, or those given through one connection. */
+/** Which of an organization's proofs: all of them, or only those that are all of this. */
 export interface ProofsToEnd {
   readonly organizationId: string
   readonly userId?: string | undefined
   readonly connectionId?: string | undefined
+  readonly identityId?: string | undefined
+  /** The provider's own name for its session (OIDC `sid`, SAML SessionIndex). */
+  readonly providerSession?: string | undefined
+  /** Why a session with nothing left ended. @default 'revoked_by_admin' */
+  readonly reason?: EndReason | undefined
 }
+
+/** Why a session ended that had nothing left to prove. */
+export type EndReason =
+  | 'revoked_by_admin'
+  /** The provider says that the person is not who they were. */
+  | 'identity_revoked'
+  /** The provider says that its own session is over. */
+  | 'provider_logout'
 
 /**
  * Ends what sessions prove to an organization. A session that proves something else goes on for that; one with nothing
@@ -77,35 +90,52 @@ export function endEverything(revoking: Revoking, now: Date): Promise<number> {
   })
 }
 
-async function takeProofs(
+/** {@link endProofs} as part of a larger change: whoever calls announces the targets. */
+export async function takeProofs(
   tx: Db,
-  { organizationId, userId, connectionId }: ProofsToEnd,
+  which: ProofsToEnd,
   actor: Actor,
   now: Date,
 ): Promise<{ result: EndedCounts; targets: readonly Target[] }> {
+  const { organizationId, userId, connectionId, identityId, providerSession } = which
   const ofPerson = userId ? sql`and s.user_id = ${userId}` : sql``
-  const ofConnection = connectionId ? sql`and p.connection_id = ${connectionId}` : sql``
+  const ofProof = sql.join(
+    [
+      sql`p.organization_id = ${organizationId}`,
+      ...(connectionId ? [sql`p.connection_id = ${connectionId}`] : []),
+      ...(identityId ? [sql`p.identity_id = ${identityId}`] : []),
+      ...(providerSession === undefined ? [] : [sql`p.provider_session = ${providerSession}`]),
+    ],
+    sql` and `,
+  )
   // Sessions are held before their proofs, as whoever moves them on does it: nobody waits in a circle.
   const { rows } = await sql<{ id: string }>`
     with held as (
       select s.id from sessions s where s.revoked_at is null ${ofPerson} and exists (
-        select from session_proofs p where p.session_id = s.id and p.organization_id = ${organizationId} ${ofConnection})
+        select from session_proofs p where p.session_id = s.id and ${ofProof})
       order by s.id for no key update
     )
-    delete from session_proofs p using held where p.session_id = held.id and p.organization_id = ${organizationId}
+    delete from session_proofs p using held where p.session_id = held.id and ${ofProof}
     returning p.session_id as id`.execute(tx)
   const ids = rows.map(({ id }) => id)
   const { rows: over } = await sql<{ id: string }>`
-    update sessions s set revoked_at = ${now}, revoked_reason = 'revoked_by_admin'
+    update sessions s set revoked_at = ${now}, revoked_reason = ${which.reason ?? 'revoked_by_admin'}
     where s.id = any(${ids}::uuid[]) and s.personal_method is null
       and not exists (select from session_proofs p where p.session_id = s.id)
     returning s.id`.execute(tx)
   const result = { sessions: over.length, proofs: ids.length - over.length }
-  const of = userId ? 'person' : connectionId ? 'connection' : 'organization'
-  const target = userId ?? connectionId ?? organizationId
+  const narrow = userId ?? identityId ?? providerSession
+  const of = identityId
+    ? 'identity'
+    : userId
+      ? 'person'
+      : connectionId
+        ? 'connection'
+        : 'organization'
+  const target = identityId ?? userId ?? connectionId ?? organizationId
   const event = { organizationId, target, actorId: actor.userId, requestId: actor.requestId }
   await recordEvent(tx, { action: 'sessions.ended', ...event, data: { of, ...result } }, now)
-  const targets: readonly Target[] = userId
+  const targets: readonly Target[] = narrow
     ? ids.map((id) => ({ kind: 'session', id }) as const)
     : connectionId
       ? [{ kind: 'connection', id: connectionId }]
