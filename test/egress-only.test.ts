@@ -16,7 +16,7 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
 
 /** The other ways out: to the servers that the settings name for mail and for metrics, and nowhere else. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  'src/lib/mail.ts': ['imports createTransport from nodemailer'],
+  'src/lib/mail.ts': ['imports all of nodemailer'],
   'src/lib/statsd.ts': ['imports createSocket from node:dgram'],
 }
 

@@ -1,4 +1,5 @@
-import { createTransport } from 'nodemailer'
+import type { Transporter } from 'nodemailer'
+import type SMTPTransport from 'nodemailer/lib/smtp-transport/index.js'
 import { seconds } from './clock.ts'
 import { isLoopback } from './config.ts'
 import { isMailbox } from './email-address.ts'
@@ -51,29 +52,15 @@ export interface MailSettings {
  * STARTTLS. Certificates are checked; an authority of one's own goes into `NODE_EXTRA_CA_CERTS`.
  */
 export function createMailer({ url, from }: MailSettings): Mailer {
-  const { hostname, port, username, password, protocol } = new URL(url.reveal())
-  const secure = protocol === 'smtps:'
-  const transport = createTransport({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port) || (secure ? 465 : 587),
-    secure,
-    requireTLS: !secure && !isLoopback(hostname),
-    ignoreTLS: !secure && isLoopback(hostname),
-    ...(username && {
-      auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
-    }),
-    connectionTimeout: seconds(10),
-    greetingTimeout: seconds(10),
-    socketTimeout: seconds(20),
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  })
+  const server = serverAt(url)
+  let opened: Promise<Transporter> | undefined
   const domain = from.slice(from.lastIndexOf('@') + 1)
   return {
     async send({ id, to, subject, text, html }) {
       // Said here once more, whoever made the letter: what is no mailbox could be a list, or a header.
       if (!isMailbox(to)) throw new MailFailed('not an address', { final: true })
       try {
+        const transport = await (opened ??= openTransport(server))
         await transport.sendMail({
           from: { name: 'Sallyport', address: from },
           to: { name: '', address: to },
@@ -88,6 +75,32 @@ export function createMailer({ url, from }: MailSettings): Mailer {
         throw toMailFailed(error)
       }
     },
+  }
+}
+
+/** Loads the library with the first letter: most processes never send one. */
+async function openTransport(server: SMTPTransport.Options): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer')
+  return createTransport(server)
+}
+
+function serverAt(url: Secret): SMTPTransport.Options {
+  const { hostname, port, username, password, protocol } = new URL(url.reveal())
+  const secure = protocol === 'smtps:'
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (secure ? 465 : 587),
+    secure,
+    requireTLS: !secure && !isLoopback(hostname),
+    ignoreTLS: !secure && isLoopback(hostname),
+    ...(username && {
+      auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
+    }),
+    connectionTimeout: seconds(10),
+    greetingTimeout: seconds(10),
+    socketTimeout: seconds(20),
+    disableFileAccess: true,
+    disableUrlAccess: true,
   }
 }
 

@@ -1,4 +1,3 @@
-import { importPKCS8 } from 'jose'
 import {
   ClientSecretBasic,
   ClientSecretPost,
@@ -35,6 +34,7 @@ const assertionLifetime = 60
 async function assertion(privateKey: Secret<ClientKey>, clock: Clock): Promise<ClientAuth> {
   const { key, kid, algorithm } = privateKey.reveal()
   const pem = key.export({ type: 'pkcs8', format: 'pem' }) as string
+  const { importPKCS8 } = await import('jose/key/import')
   const signing = { key: await importPKCS8(pem, algorithm), ...(kid !== undefined && { kid }) }
   return PrivateKeyJwt(signing, {
     [modifyAssertion](_header, payload) {

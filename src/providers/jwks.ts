@@ -1,4 +1,4 @@
-import { importJWK, type CryptoKey } from 'jose'
+import type { CryptoKey } from 'jose'
 import { seconds, type Clock } from '../lib/clock.ts'
 import type { ProviderContext } from './provider.ts'
 import { algorithms, type SigningAlgorithm } from './algorithms.ts'
@@ -120,6 +120,7 @@ function isSoundRsa({ n, e }: JsonObject): boolean {
 /** Only the public numbers are taken along: what else a key says of itself (`x5c`, `x5u` …) is never used. */
 async function importKey(key: JsonObject, algorithm: SigningAlgorithm): Promise<CryptoKey> {
   const { kty, crv, n, e, x, y } = key
+  const { importJWK } = await import('jose/key/import')
   try {
     return (await importJWK({ kty, crv, n, e, x, y } as { kty: string }, algorithm)) as CryptoKey
   } catch {

@@ -1,4 +1,3 @@
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server'
 import { z } from 'zod'
 import { minutes } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
@@ -90,6 +89,10 @@ const assertionShape = z.object({
 /** What an authenticator answered to {@link assertionOptions}, in the right shape and nothing more. */
 export type Assertion = z.infer<typeof assertionShape>
 
+/** Loaded with the first passkey: a server without any needs none of it. */
+const library = (): Promise<typeof import('@simplewebauthn/server')> =>
+  import('@simplewebauthn/server')
+
 function refused(reason: string, cause?: unknown): AppError {
   return new AppError('passkey_refused', { reason, cause })
 }
@@ -139,6 +142,7 @@ export async function completeRegistration(
 ): Promise<NewPasskey> {
   const { id, type, response } = read(registrationShape, text)
   const { transports = [], ...attestation } = response
+  const { verifyRegistrationResponse } = await library()
   try {
     assertOwnPage(attestation.clientDataJSON)
     const { registrationInfo } = await verifyRegistrationResponse({
@@ -189,6 +193,7 @@ export async function completeAssertion(
   return provePersonally({ method: 'passkey', passkeyId: known.id, counter })
 
   async function verify(): Promise<number> {
+    const { verifyAuthenticationResponse } = await library()
     try {
       assertOwnPage(response.clientDataJSON)
       const { verified, authenticationInfo } = await verifyAuthenticationResponse({
