@@ -207,6 +207,49 @@ export async function useVersion(
     .execute()
 }
 
+/**
+ * Changes what belongs to a connection rather than to one of its configurations: keys of ours, certificates of the
+ * provider's. So it changes in every version alike, in use or not, and no version becomes another by it: sign-ins under
+ * way and what sessions rest on go on. Of a connection in use, call it through `amendConnection` of the sessions.
+ * @param change is given the settings of each version in turn @returns whether anything changed in those in use
+ */
+export async function amendSettings(
+  db: Db,
+  sealer: Sealer,
+  connectionId: string,
+  change: (settings: unknown) => unknown,
+): Promise<boolean> {
+  const { settings } = await db
+    .selectFrom('connections')
+    .select('settings')
+    .where('id', '=', connectionId)
+    .where('deleted_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  const before = sealer.open(settings, place(connectionId))
+  const after = change(before)
+  await db
+    .updateTable('connections')
+    .set({ settings: sealer.seal(after, place(connectionId)) })
+    .where('id', '=', connectionId)
+    .execute()
+  const versions = await db
+    .selectFrom('connection_versions')
+    .select(['version', 'settings'])
+    .where('connection_id', '=', connectionId)
+    .execute()
+  for (const { version, settings } of versions) {
+    const at = placeOfVersion(connectionId, version)
+    await db
+      .updateTable('connection_versions')
+      .set({ settings: sealer.seal(change(sealer.open(settings, at)), at) })
+      .where('connection_id', '=', connectionId)
+      .where('version', '=', version)
+      .execute()
+  }
+  return JSON.stringify(before) !== JSON.stringify(after)
+}
+
 /** The settings of one version, opened. @throws AppError `not_found` when there is no such version */
 export async function readVersion(
   db: Db,

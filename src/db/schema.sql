@@ -320,6 +320,18 @@ create table revocations (
 CREATE INDEX revocations_at ON revocations USING btree (at);
 CREATE TRIGGER revocations_are_final BEFORE UPDATE ON revocations FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+create table saml_upkeep (
+  connection_id uuid not null,
+  check_at timestamp with time zone not null,
+  read_at timestamp with time zone,
+  problem text,
+  follow boolean not null default false,
+  published jsonb not null default '[]'::jsonb,
+  constraint saml_upkeep_pkey PRIMARY KEY (connection_id),
+  constraint saml_upkeep_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
+);
+CREATE INDEX saml_upkeep_check_at ON saml_upkeep USING btree (check_at);
+
 create table session_proofs (
   session_id uuid not null,
   organization_id uuid not null,
@@ -333,6 +345,7 @@ create table session_proofs (
   not_on_or_after timestamp with time zone,
   proved_at timestamp with time zone not null,
   last_seen_at timestamp with time zone not null,
+  name_id text,
   constraint session_proofs_pkey PRIMARY KEY (session_id, organization_id),
   constraint session_proofs_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint session_proofs_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE,

@@ -225,6 +225,15 @@ export interface Revocations {
   at: Date
 }
 
+export interface SamlUpkeep {
+  connection_id: string
+  check_at: Date
+  read_at: Date | null
+  problem: string | null
+  follow: Generated<boolean>
+  published: JsonWithDefault
+}
+
 export interface SessionProofs {
   session_id: string
   organization_id: string
@@ -238,6 +247,7 @@ export interface SessionProofs {
   not_on_or_after: Date | null
   proved_at: Date
   last_seen_at: Date
+  name_id: string | null
 }
 
 export interface Sessions {
@@ -333,6 +343,7 @@ export interface DB {
   recurring_jobs: RecurringJobs
   revocation_head: RevocationHead
   revocations: Revocations
+  saml_upkeep: SamlUpkeep
   session_proofs: SessionProofs
   sessions: Sessions
   setup_links: SetupLinks

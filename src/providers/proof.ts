@@ -11,10 +11,20 @@ export interface ProofData {
   readonly amr?: readonly string[]
   /** The provider's name for its own session (OIDC `sid`), by which it can later end ours. */
   readonly providerSession?: string
+  /** By which name the provider speaks of the person when it ends its session (SAML). It selects no account. */
+  readonly nameId?: NameId
   /** When the provider's session ends, if it said so; what rests on this proof ends then too. */
   readonly sessionEndsAt?: string
   /** For display and as hints only. Nothing here ever selects an account. */
   readonly claims: Claims
+}
+
+/** A SAML name identifier, as it was sent (SAML Core §2.2.3). */
+export interface NameId {
+  readonly value: string
+  readonly format?: string
+  readonly nameQualifier?: string
+  readonly spNameQualifier?: string
 }
 
 /** What a provider says about a person. Display and hints, never keys. */

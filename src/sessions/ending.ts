@@ -1,7 +1,8 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
 import { setMemberRemoved } from '../accounts/organizations.ts'
 import type { Db } from '../db/open.ts'
+import type { NameId } from '../providers/proof.ts'
 import { endFlows } from './pending.ts'
 import { revoke, type Actor, type Revoking } from './revoke.ts'
 import type { Target } from './revocations.ts'
@@ -20,8 +21,19 @@ export interface ProofsToEnd {
   readonly identityId?: string | undefined
   /** The provider's own name for its session (OIDC `sid`, SAML SessionIndex). */
   readonly providerSession?: string | undefined
+  /** Only those that the connection's provider began under that name. */
+  readonly provided?: ProvidedSessions | undefined
   /** Why a session with nothing left ended. @default 'revoked_by_admin' */
   readonly reason?: EndReason | undefined
+}
+
+/** By what a SAML provider tells which of its sessions are over. */
+export interface ProvidedSessions {
+  readonly nameId: NameId
+  /** Who qualifies a name that says nothing of it (SAML Core §8.3.7): the provider, and ourselves. */
+  readonly qualifiers: { readonly provider: string; readonly own: string }
+  /** The provider's names for its sessions; none: all of the person's. */
+  readonly sessions: readonly string[]
 }
 
 /** Why a session ended that had nothing left to prove. */
@@ -97,7 +109,7 @@ export async function takeProofs(
   actor: Actor,
   now: Date,
 ): Promise<{ result: EndedCounts; targets: readonly Target[] }> {
-  const { organizationId, userId, connectionId, identityId, providerSession } = which
+  const { organizationId, userId, connectionId, identityId, providerSession, provided } = which
   const ofPerson = userId ? sql`and s.user_id = ${userId}` : sql``
   const ofProof = sql.join(
     [
@@ -105,6 +117,7 @@ export async function takeProofs(
       ...(connectionId ? [sql`p.connection_id = ${connectionId}`] : []),
       ...(identityId ? [sql`p.identity_id = ${identityId}`] : []),
       ...(providerSession === undefined ? [] : [sql`p.provider_session = ${providerSession}`]),
+      ...(provided ? whichProvided(provided) : []),
     ],
     sql` and `,
   )
@@ -124,7 +137,7 @@ export async function takeProofs(
       and not exists (select from session_proofs p where p.session_id = s.id)
     returning s.id`.execute(tx)
   const result = { sessions: over.length, proofs: ids.length - over.length }
-  const narrow = userId ?? identityId ?? providerSession
+  const narrow = userId ?? identityId ?? providerSession ?? provided
   const of = identityId
     ? 'identity'
     : userId
@@ -141,4 +154,15 @@ export async function takeProofs(
       ? [{ kind: 'connection', id: connectionId }]
       : [{ kind: 'organization', id: organizationId }]
   return { result, targets }
+}
+
+function whichProvided({ nameId, qualifiers, sessions }: ProvidedSessions): RawBuilder<unknown>[] {
+  const { value, nameQualifier, spNameQualifier } = nameId
+  const { provider, own } = qualifiers
+  return [
+    sql`p.name_id::jsonb->>'value' = ${value}`,
+    sql`coalesce(p.name_id::jsonb->>'nameQualifier', ${provider}) = ${nameQualifier ?? provider}`,
+    sql`coalesce(p.name_id::jsonb->>'spNameQualifier', ${own}) = ${spNameQualifier ?? own}`,
+    ...(sessions.length > 0 ? [sql`p.provider_session = any(${[...sessions]}::text[])`] : []),
+  ]
 }

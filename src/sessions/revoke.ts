@@ -1,5 +1,6 @@
 import { recordEvent } from '../accounts/audit.ts'
 import {
+  amendSettings,
   saveSettings,
   setConnectionState,
   type ConnectionState,
@@ -162,6 +163,24 @@ export function changeSettings(
     result: await saveSettings(tx, revoking.sealer, saved),
     targets: [{ kind: 'connection', id: saved.connectionId }],
   }))
+}
+
+/**
+ * Changes a connection's keys or certificates under the versions they belong to, and has every node read them anew.
+ * What sessions prove through it goes on.
+ * @param record tells of it in the same transaction
+ */
+export function amendConnection(
+  revoking: Revoking & { readonly sealer: Sealer },
+  connectionId: string,
+  change: (settings: unknown) => unknown,
+  record: (tx: Db) => Promise<void>,
+): Promise<boolean> {
+  return revoke(revoking, async (tx) => {
+    const changed = await amendSettings(tx, revoking.sealer, connectionId, change)
+    await record(tx)
+    return { result: changed, targets: [{ kind: 'connection', id: connectionId }] }
+  })
 }
 
 /** Sets what an organization asks of sessions; those that prove something to it are judged anew everywhere. */

@@ -179,9 +179,9 @@ async function mayKeep(tx: Db, { organizationId }: Grounds): Promise<boolean> {
 async function carryOver(tx: Db, from: string, to: string): Promise<void> {
   await sql`
     insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at,
-      acr, amr, provider_session, not_on_or_after, proved_at, last_seen_at)
+      acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at)
     select ${to}, organization_id, connection_id, identity_id, config_version, authenticated_at,
-      acr, amr, provider_session, not_on_or_after, proved_at, last_seen_at
+      acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at
     from session_proofs where session_id = ${from}`.execute(tx)
   await sql`
     update sessions s set personal_method = e.personal_method, personal_until = e.personal_until, passkey_id = e.passkey_id
@@ -330,6 +330,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     acr: proof.acr ?? null,
     amr: proof.amr ? [...proof.amr] : null,
     provider_session: proof.providerSession ?? null,
+    name_id: proof.nameId ? JSON.stringify(proof.nameId) : null,
   }
   await tx
     .insertInto('session_proofs')

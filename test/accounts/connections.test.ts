@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
+  amendSettings,
   findConnection,
   findConnectionOf,
   listConnections,
@@ -47,6 +48,22 @@ describe('the settings of a connection', () => {
     await useVersion(db, sealer, { connectionId, version: 2 })
     assert.deepEqual(await readSettings(db, sealer, connectionId), { a: 2 })
     assert.equal((await findConnection(db, connectionId))?.state, 'active')
+  })
+
+  it('what belongs to the connection changes in every version, and makes no new one', async () => {
+    await using app = await startTestApp()
+    const { db, sealer } = app.sallyport.services
+    const connectionId = await app.connect({ settings: { a: 1 } })
+    const saved = { connectionId, savedBy: null, at: app.clock.now() }
+    await saveSettings(db, sealer, { ...saved, settings: { a: 2 } })
+    await proposeSettings(db, sealer, { ...saved, settings: { a: 3 } })
+    const change = (settings: unknown) => ({ ...(settings as object), key: 'k' })
+    assert.equal(await amendSettings(db, sealer, connectionId, change), true)
+    assert.equal(await amendSettings(db, sealer, connectionId, change), false)
+    assert.deepEqual(await readSettings(db, sealer, connectionId), { a: 2, key: 'k' })
+    assert.deepEqual(await readVersion(db, sealer, connectionId, 2), { a: 2, key: 'k' })
+    assert.deepEqual(await readVersion(db, sealer, connectionId, 3), { a: 3, key: 'k' })
+    assert.equal((await findConnection(db, connectionId))?.configVersion, 2)
   })
 
   it('ADM-02 new settings make a tested connection a draft again', async () => {
