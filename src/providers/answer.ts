@@ -26,12 +26,20 @@ export async function ask(
 
 /**
  * The JSON object a provider answered with: status 200, a JSON media type, no name twice.
+ * @param form whether a form will do too, as some OAuth 2 providers answer at the token endpoint
  * @throws AppError `sso_unavailable` for 429 and 5xx, otherwise `sso_failed`
  */
-export async function readObject(asking: string, response: Response): Promise<JsonObject> {
+export async function readObject(
+  asking: string,
+  response: Response,
+  { form = false } = {},
+): Promise<JsonObject> {
   const { status } = response
   if (status === 429 || status >= 500) throw unavailable(`${asking}: status ${status}`)
-  const body = await parseObject(asking, response)
+  const body =
+    form && isForm(response) ? await parseForm(response) : await readJson(asking, response)
+  if (!isObject(body))
+    throw refused(`${asking}: malformed ${form && isForm(response) ? 'form' : 'JSON'}`)
   if (status !== 200 || body.error !== undefined) {
     const error = typeof body.error === 'string' ? printable(body.error, 64) : `status ${status}`
     throw refused(`${asking}: ${error}`)
@@ -39,16 +47,32 @@ export async function readObject(asking: string, response: Response): Promise<Js
   return body
 }
 
-const mediaTypes = ['application/json', 'application/jwk-set+json']
+const jsonTypes = ['application/json', 'application/jwk-set+json']
 
-async function parseObject(asking: string, response: Response): Promise<JsonObject> {
-  const mediaType = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-  if (!mediaTypes.includes(mediaType))
+/**
+ * What a provider answered in JSON, whatever its status; undefined where the text is malformed.
+ * @throws AppError `sso_failed` for another media type
+ */
+export async function readJson(asking: string, response: Response): Promise<unknown> {
+  if (!jsonTypes.includes(mediaTypeOf(response)))
     throw refused(`${asking}: status ${response.status}, not JSON`)
   // Not `bytes()`: the Response that Hono's Node adapter puts in the place of the global one has none.
-  const body = parse(new Uint8Array(await response.arrayBuffer()))
-  if (!isObject(body)) throw refused(`${asking}: malformed JSON`)
-  return body
+  return parse(new Uint8Array(await response.arrayBuffer()))
+}
+
+function isForm(response: Response): boolean {
+  return mediaTypeOf(response) === 'application/x-www-form-urlencoded'
+}
+
+/** A form as an object; undefined when a name is there twice. */
+async function parseForm(response: Response): Promise<JsonObject | undefined> {
+  const fields = [...new URLSearchParams(await response.text())]
+  const form = Object.fromEntries(fields)
+  return Object.keys(form).length === fields.length ? form : undefined
+}
+
+function mediaTypeOf({ headers }: Response): string {
+  return headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
 }
 
 /** What a JSON text says, read strictly; undefined when it is not one. */

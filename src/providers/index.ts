@@ -1,14 +1,18 @@
 import { AppError } from '../lib/errors.ts'
 import type { Checked, ProviderKind } from './kind.ts'
+import { oauth2 } from './oauth2.ts'
 import { oidc } from './oidc.ts'
 import type { Provider, ProviderContext } from './provider.ts'
 
 export type { ProviderKind } from './kind.ts'
 
-export type ProviderKindName = 'oidc'
+export type ProviderKindName = 'oidc' | 'oauth2'
 
 /** Every kind of provider there is. */
-export const providerKinds: Readonly<Record<ProviderKindName, ProviderKind<unknown>>> = { oidc }
+export const providerKinds: Readonly<Record<ProviderKindName, ProviderKind<unknown>>> = {
+  oidc,
+  oauth2,
+}
 
 /**
  * Opens a connection's provider from its stored settings.

@@ -2,6 +2,15 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { Secret } from '../lib/secrets.ts'
 import { algorithms, type SigningAlgorithm } from './algorithms.ts'
+import {
+  authorizationParameters,
+  clientSecret,
+  issuer,
+  oneOrMore,
+  scopes,
+  secretAuth,
+  text,
+} from './oauth-settings.ts'
 
 /** A private key, and the name under which the provider knows its public half. */
 export interface ClientKey {
@@ -41,6 +50,11 @@ export type OidcConfig = ClientCredentials & {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Which claims are shown as name and address, and which one lists groups. */
   readonly claims: { readonly name: string; readonly email: string; readonly groups: string }
+  /**
+   * Whether the claim `email_verified` counts; `never` for a provider whose administrators write any address into it.
+   * @default 'claim'
+   */
+  readonly emailVerified: 'claim' | 'never'
   /** Pins to Google Workspaces by their primary domains (`hd`), or to one Entra tenant (`tid`). */
   readonly requiredClaims: {
     readonly hd?: readonly string[] | undefined
@@ -48,47 +62,10 @@ export type OidcConfig = ClientCredentials & {
   }
 }
 
-/** Parameters that are ours to set: an authorization request could otherwise be bent from the settings. */
-const reserved = [
-  'acr_values',
-  'client_assertion',
-  'client_assertion_type',
-  'client_id',
-  'client_secret',
-  'code',
-  'code_challenge',
-  'code_challenge_method',
-  'code_verifier',
-  'id_token_hint',
-  'iss',
-  'login_hint',
-  'max_age',
-  'nonce',
-  'redirect_uri',
-  'registration',
-  'request',
-  'request_uri',
-  'response_mode',
-  'response_type',
-  'scope',
-  'state',
-]
-
-const text = z.string().min(1, 'Fill this in.').max(1000, 'This is too long.')
-
-/** A value that a claim must have, or several of which it must have one. */
-const oneOrMore = z
-  .union(
-    [text.transform((value) => [value]), z.array(text).min(1)],
-    'Fill this in: one value, or a list.',
-  )
-  .optional()
-
 const common = {
-  issuer: text.refine(isIssuer, 'Give the issuer’s URL, without a query or a fragment.'),
+  issuer,
   clientId: text,
-  scopes: z
-    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'A scope has no spaces or quotes.'))
+  scopes: scopes
     .default(['openid', 'profile', 'email'])
     .transform((scopes) => [...new Set(['openid', ...scopes])]),
   signingAlgorithms: z
@@ -103,13 +80,7 @@ const common = {
   userinfo: z.boolean('Say true or false.').default(false),
   maxAge: z.int('Give whole seconds.').min(0, 'Give whole seconds.').optional(),
   requiredAcr: z.array(text.regex(/^\S+$/, 'A class has no spaces.')).min(1).optional(),
-  authorizationParameters: z
-    .record(text, text)
-    .refine(
-      (parameters) => !reserved.some((name) => Object.hasOwn(parameters, name)),
-      `These are set by Sallyport: ${reserved.join(', ')}.`,
-    )
-    .default({}),
+  authorizationParameters,
   claims: z
     .strictObject(
       {
@@ -120,7 +91,10 @@ const common = {
       'Only name, email and groups can be mapped; the subject is always the claim “sub”.',
     )
     .prefault({}),
-  requiredClaims: z.strictObject({ hd: oneOrMore, tid: oneOrMore }).default({}),
+  emailVerified: z.enum(['claim', 'never'], 'Choose claim or never.').default('claim'),
+  requiredClaims: z
+    .strictObject({ hd: oneOrMore.optional(), tid: oneOrMore.optional() })
+    .default({}),
 }
 
 /** Reads a connection's settings. Secrets are wrapped at once. */
@@ -129,8 +103,8 @@ export const oidcConfig: z.ZodType<OidcConfig> = z.discriminatedUnion(
   [
     z.strictObject({
       ...common,
-      clientAuth: z.enum(['client_secret_basic', 'client_secret_post']),
-      clientSecret: text.transform((secret) => new Secret(secret)),
+      clientAuth: secretAuth,
+      clientSecret,
     }),
     z.strictObject({
       ...common,
@@ -142,11 +116,6 @@ export const oidcConfig: z.ZodType<OidcConfig> = z.discriminatedUnion(
   ],
   'Choose client_secret_basic, client_secret_post or private_key_jwt.',
 )
-
-function isIssuer(issuer: string): boolean {
-  const url = URL.parse(issuer)
-  return url !== null && /^https?:$/.test(url.protocol) && !/[?#]/.test(issuer)
-}
 
 /** What a key signs with when it does not say: the one algorithm everybody has. */
 const usual: Readonly<Record<string, SigningAlgorithm>> = {

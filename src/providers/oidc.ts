@@ -1,16 +1,9 @@
-import {
-  allowInsecureRequests,
-  authorizationCodeGrantRequest,
-  calculatePKCECodeChallenge,
-  customFetch,
-  skipStateCheck,
-  validateAuthResponse,
-} from 'oauth4webapi'
+import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { z } from 'zod'
 import { randomToken } from '../lib/secrets.ts'
 import { ask, readObject, type JsonObject } from './answer.ts'
 import { readAuthorizationResponse } from './authorization-response.ts'
-import { clientAuthentication } from './client-auth.ts'
+import { authorizationUrl, redeemCode } from './code-grant.ts'
 import { discover, type ServerMetadata } from './discovery.ts'
 import { printable, refused } from './faults.ts'
 import { verifyIdToken, type IdTokenClaims } from './id-token.ts'
@@ -44,8 +37,7 @@ async function begin(
 ): Promise<{ redirect: URL; remember: Remembered }> {
   const metadata = await discover(config.issuer, context)
   const remember = rememberFor(to, config, metadata, secondsOf(context.clock.now()))
-  const redirect = new URL(metadata.authorization_endpoint)
-  const parameters: Record<string, string | undefined> = {
+  const redirect = authorizationUrl(metadata.authorization_endpoint, {
     ...config.authorizationParameters,
     response_type: 'code',
     client_id: config.clientId,
@@ -60,10 +52,7 @@ async function begin(
     ...(to.prompt && { prompt: to.prompt }),
     acr_values: config.requiredAcr?.join(' '),
     login_hint: to.loginHint,
-  }
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) redirect.searchParams.set(name, value)
-  }
+  })
   return { redirect, remember }
 }
 
@@ -138,7 +127,6 @@ const tokenResponse = z.object({
 
 type TokenResponse = z.infer<typeof tokenResponse>
 
-/** Redeems the code, once: no other way of authenticating is tried, and nothing is asked twice. */
 async function redeem(
   back: URL,
   { redirectUri, verifier }: Memory,
@@ -146,21 +134,17 @@ async function redeem(
   config: OidcConfig,
   context: ProviderContext,
 ): Promise<TokenResponse> {
-  const client = { client_id: config.clientId }
-  const response = await authorizationCodeGrantRequest(
-    { issuer: metadata.issuer, token_endpoint: metadata.token_endpoint },
-    client,
-    await clientAuthentication(config, context.clock),
-    // The state found the flow, so there is nothing left to compare it with.
-    validateAuthResponse(metadata as { issuer: string }, client, back, skipStateCheck),
-    redirectUri,
-    verifier,
+  const response = await redeemCode(
+    back,
     {
-      [customFetch]: (url, { headers, body }) =>
-        ask('token', url, { method: 'POST', headers, body: String(body) }, context),
-      // Which URLs may be asked is the egress client's to say.
-      [allowInsecureRequests]: true,
+      issuer: metadata.issuer,
+      tokenEndpoint: metadata.token_endpoint,
+      clientId: config.clientId,
+      credentials: config,
+      redirectUri,
+      verifier,
     },
+    context,
   )
   const { data, error } = tokenResponse.safeParse(await readObject('token', response))
   if (error) throw refused(`token: ${error.issues[0]?.path.join('.')}`)
@@ -184,7 +168,7 @@ async function askUserinfo(
 function toProof(
   idToken: IdTokenClaims,
   userinfo: JsonObject,
-  { claims }: OidcConfig,
+  config: OidcConfig,
   { connectionId }: ProviderContext,
 ): Proof {
   const { iss, sub, auth_time: authTime, acr, amr, sid, session_expiry: sessionEnd } = idToken
@@ -201,7 +185,7 @@ function toProof(
     ...(typeof sessionEnd === 'number' && {
       sessionEndsAt: new Date(sessionEnd * 1000).toISOString(),
     }),
-    claims: display(idToken, userinfo, claims),
+    claims: display(idToken, userinfo, config),
   })
 }
 
@@ -213,7 +197,11 @@ function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
-function display(idToken: JsonObject, userinfo: JsonObject, mapping: OidcConfig['claims']): Claims {
+function display(
+  idToken: JsonObject,
+  userinfo: JsonObject,
+  { claims: mapping, emailVerified }: OidcConfig,
+): Claims {
   const name = userinfo[mapping.name] ?? idToken[mapping.name]
   // An address and whether it was verified are only believed from the same mouth.
   const source = mapping.email in userinfo ? userinfo : idToken
@@ -222,7 +210,8 @@ function display(idToken: JsonObject, userinfo: JsonObject, mapping: OidcConfig[
   return {
     ...(typeof name === 'string' && { name: printable(name, 255) }),
     ...(typeof email === 'string' && { email: printable(email, 255) }),
-    ...(mapping.email === 'email' && typeof verified === 'boolean' && { emailVerified: verified }),
+    ...(mapping.email === 'email' &&
+      typeof verified === 'boolean' && { emailVerified: emailVerified === 'claim' && verified }),
     ...(groups && { groups }),
     raw: rawClaims(
       ofThePerson({

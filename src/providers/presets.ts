@@ -1,14 +1,15 @@
 import { AppError } from '../lib/errors.ts'
+import { github } from './presets/github.ts'
 import { google } from './presets/google.ts'
 import { okta } from './presets/okta.ts'
 import type { Answers, Preset, Question } from './presets/preset.ts'
 
 export type { Answers, GuideStep, Place, Preset, Question } from './presets/preset.ts'
 
-export type PresetKey = 'google' | 'okta'
+export type PresetKey = 'google' | 'okta' | 'github'
 
 /** Every provider that an administrator can choose from, in the order in which they are shown. */
-export const presets: Readonly<Record<PresetKey, Preset>> = { google, okta }
+export const presets: Readonly<Record<PresetKey, Preset>> = { google, okta, github }
 
 /** The preset with that key, if there is one. */
 export function findPreset(key: string): Preset | undefined {

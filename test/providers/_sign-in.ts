@@ -85,7 +85,7 @@ export async function createWorld(options: HostileProviderOptions = {}): Promise
 
 /** Expects a refusal with this code and reason, and none of the provider's secrets anywhere in it. */
 export async function refuses(
-  { hostile }: World,
+  { hostile }: { readonly hostile: { readonly canaries: readonly string[] } },
   attempt: Promise<unknown>,
   code: ErrorCode,
   reason: string | RegExp,

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { Secret } from '../../lib/secrets.ts'
+import { isEndpoint } from '../endpoint.ts'
 
 /** How a message travels: in a redirect's query (SAML Bindings §3.4), or in a form that the browser posts (§3.5). */
 export type SamlBinding = 'redirect' | 'post'
@@ -107,15 +108,6 @@ export const samlConfig: z.ZodType<SamlConfig> = z.strictObject({
 /** The key that signs what we send now; undefined where there is none. */
 export function currentKey({ keys }: Pick<SamlConfig, 'keys'>): SamlKey | undefined {
   return keys.find(({ state }) => state === 'current')
-}
-
-const loopback = ['127.0.0.1', '[::1]', 'localhost']
-
-/** A person is sent there with a message of ours: nothing but https will do, except on this machine. */
-function isEndpoint(given: string): boolean {
-  const url = URL.parse(given)
-  if (!url || given.includes('#') || url.username || url.password) return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback.includes(url.hostname))
 }
 
 function isOneCurrent(keys: readonly { readonly state: string }[]): boolean {
