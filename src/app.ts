@@ -36,6 +36,7 @@ import {
   type FollowingClock,
 } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
+import { createResolver, type Resolver } from './lib/dns.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
 import { newRequestId } from './lib/ids.ts'
@@ -69,6 +70,8 @@ export interface Options {
   readonly clock?: Clock
   /** @default the egress client; loopback is open to it outside production */
   readonly egress?: Egress
+  /** Who is asked for the DNS records that prove domains. @default the machine’s name servers */
+  readonly resolver?: Resolver
   /** Who carries mail. @default the server of `SMTP_URL`; without one nobody, and no mail is sent */
   readonly mailer?: Mailer
   /** How a connection's provider is opened. @default by its kind, from the table of providers */
@@ -193,6 +196,7 @@ async function wire(
     sendMail: createOutbox(sealer, mailer),
     mailer,
     egress,
+    resolver: given.resolver ?? createResolver(),
     errorPage,
   }
   const router = route(services, [...(given.routes ?? []), ...ownRoutes])

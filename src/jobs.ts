@@ -1,6 +1,7 @@
 import { linkEvents } from './accounts/audit-chain.ts'
 import type { QueueName, QueuedJobs } from './db/queue.ts'
 import type { Recurring } from './db/recurring.ts'
+import { checkDueDomains } from './flows/domain-proofs.ts'
 import { purgeOld } from './flows/upkeep.ts'
 import { minutes, seconds } from './lib/clock.ts'
 import { metrics } from './lib/metrics.ts'
@@ -34,6 +35,13 @@ export const recurring: readonly Recurring<Services>[] = [
       if (signal.aborted) return
       const guests = await purgeGuests(services.db, services.guests, now, 100)
       metrics.purged.add(guests, 'guests')
+    },
+  },
+  {
+    name: 'check_domains',
+    every: minutes(5),
+    run: async (services, signal) => {
+      await checkDueDomains(services, services.clock.now(), signal)
     },
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },

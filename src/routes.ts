@@ -12,9 +12,19 @@ import { account, endAllSessions, endOtherSessions, endSession } from './web/acc
 import { answerClaim, claim } from './web/claim.ts'
 import { becomeGuest } from './web/guest.ts'
 import { confirmVerification, openVerification, verifyOwnAddress } from './web/addresses.ts'
+import { findSignIn } from './web/find-sign-in.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
 import { interrupted } from './web/interrupted.ts'
+import {
+  askRemoveDomain,
+  checkOwnDomain,
+  claimOwnDomain,
+  oneDomain,
+  organizationDomains,
+  removeOwnDomain,
+  routeOwnDomain,
+} from './web/organization-domains.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
@@ -42,6 +52,7 @@ export const routes: readonly Route[] = [
   { ...read, path: '/login/passkey/finish', access: 'public', endpoint: askPasskey },
   { ...act, path: '/login/passkey/finish', access: 'public', endpoint: finishPasskey },
   { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
+  { ...act, path: '/login/find', access: 'public', endpoint: findSignIn },
   { ...act, path: '/login/forget', access: 'public', endpoint: forget },
   { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
@@ -79,6 +90,47 @@ export const routes: readonly Route[] = [
     endpoint: endSession,
   },
   { ...read, path: '/organizations/:org', access: 'user', endpoint: organizationOverview },
+  {
+    ...read,
+    path: '/organizations/:org/domains',
+    access: 'user',
+    endpoint: organizationDomains,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/domains',
+    access: 'recent',
+    doing: 'Add a domain to your organization',
+    endpoint: claimOwnDomain,
+  },
+  { ...read, path: '/organizations/:org/domains/:domain', access: 'user', endpoint: oneDomain },
+  {
+    ...act,
+    path: '/organizations/:org/domains/:domain/check',
+    access: 'user',
+    doing: 'Check a domain of your organization',
+    endpoint: checkOwnDomain,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/domains/:domain/route',
+    access: 'recent',
+    doing: 'Say how people of a domain sign in',
+    endpoint: routeOwnDomain,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/domains/:domain/remove',
+    access: 'user',
+    endpoint: askRemoveDomain,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/domains/:domain/remove',
+    access: 'recent',
+    doing: 'Remove a domain of your organization',
+    endpoint: removeOwnDomain,
+  },
   {
     ...read,
     path: '/organizations/:org/sessions',

@@ -8,6 +8,7 @@ import type { GuestHooks } from '../src/sessions/guests.ts'
 import { queueSchema } from '../src/db/queue.ts'
 import type { Db } from '../src/db/open.ts'
 import { readConfig } from '../src/lib/config.ts'
+import type { TxtAnswer } from '../src/lib/dns.ts'
 import type { Mailer } from '../src/lib/mail.ts'
 import { createLog } from '../src/lib/log.ts'
 import { Browser, refreshOf } from './_browser.ts'
@@ -51,6 +52,8 @@ export interface TestApp extends AsyncDisposable {
   /** Acme's connection, active, provisioning `everybody`. */
   readonly connectionId: string
   readonly rim: Rim
+  /** What name servers say, by name; whatever is not here has no records. */
+  readonly dns: Map<string, TxtAnswer>
   /** The line to the database. */
   readonly line: CuttableConnection
   /** Everything logged so far. */
@@ -102,6 +105,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const provider = createScriptedProvider()
   const rim = await rims[options.rim ?? 'memory']()
   const lines: string[] = []
+  const dns = new Map<string, TxtAnswer>()
   const sink = new Writable({
     write(chunk, _encoding, done) {
       lines.push(String(chunk))
@@ -117,6 +121,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     jobs: options.jobs ?? false,
     ...(options.mailer !== null && { mailer: options.mailer ?? { send: async () => {} } }),
     routes: options.routes ?? [],
+    resolver: { txt: async (name) => dns.get(name) ?? 'none' },
     guests: options.guests ?? {},
     ...(options.realProviders ? {} : { openProvider: provider.open }),
   })
@@ -145,6 +150,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     acme,
     connectionId,
     rim,
+    dns,
     line,
     logged: () => lines.join(''),
     browser: () => new Browser(origin, rim.send),

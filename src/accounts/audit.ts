@@ -34,6 +34,14 @@ export const auditActions = {
   'sessions.ended':
     'What sessions prove to an organization was ended, or everything; the data say how many.',
   'member.role_changed': 'A member got another role.',
+  'domain.claimed': 'A domain was claimed for an organization; nothing is proven yet.',
+  'domain.proven': 'A domain’s DNS record was found: the domain is the organization’s.',
+  'domain.missing': 'The DNS record of a proven domain cannot be found any more.',
+  'domain.found': 'A missing DNS record is back.',
+  'domain.lost':
+    'A DNS record stayed away for too long: the domain is not the organization’s any more.',
+  'domain.routed': 'It was said through which connection people of a domain sign in.',
+  'domain.removed': 'An organization gave a domain up.',
   'connection.created': 'A connection to a provider was made.',
   'flow.started': 'A sign-in began.',
   'flow.denied': 'A sign-in could not be continued; the reason says why.',

@@ -24,7 +24,7 @@ export interface SessionLimits {
 const slugShape = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** Addresses of ours below `/login` and `/organizations`, where an organization's would be. */
-const reserved = ['mail', 'passkey', 'forget', 'new']
+const reserved = ['mail', 'passkey', 'find', 'forget', 'new']
 
 /**
  * Makes an organization.
@@ -64,6 +64,16 @@ export async function findOrganization(db: Db, slug: string): Promise<Organizati
     .selectFrom('organizations')
     .select(['id', 'slug', 'name'])
     .where('slug', '=', slug)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** The organization with that id, or undefined. */
+export async function findOrganizationById(db: Db, id: string): Promise<Organization | undefined> {
+  return db
+    .selectFrom('organizations')
+    .select(['id', 'slug', 'name'])
+    .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .executeTakeFirst()
 }

@@ -1,4 +1,5 @@
 import type { AddressRange } from '../lib/addresses.ts'
+import type { Resolver } from '../lib/dns.ts'
 import type { Egress } from '../lib/egress.ts'
 import type { AppError } from '../lib/errors.ts'
 import type { Mailer } from '../lib/mail.ts'
@@ -23,6 +24,8 @@ export interface Services extends SessionServices, PersonalServices {
   readonly mailer: Mailer | undefined
   /** The one way out, for checking a provider before it is connected. */
   readonly egress: Egress
+  /** Who is asked for the records that prove domains. */
+  readonly resolver: Resolver
   /** How a person is told of an error. */
   readonly errorPage: (error: AppError, context: ErrorContext) => Response | Promise<Response>
 }

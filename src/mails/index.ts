@@ -1,3 +1,5 @@
+import { domainLost } from './domain-lost.ts'
+import { domainMissing } from './domain-missing.ts'
 import type { Mail } from './letter.ts'
 import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
@@ -12,6 +14,8 @@ export const mails = {
   verify_address: verifyAddress,
   new_device: newDevice,
   session_ended: sessionEnded,
+  domain_missing: domainMissing,
+  domain_lost: domainLost,
 } as const
 
 export type MailName = keyof typeof mails

@@ -98,22 +98,22 @@ function chooserPage(exchange: Exchange, returnTo: string): Promise<Response> {
     html`<h1>Sign in</h1>
       ${guestNotice(exchange)}
       <p>You sign in at your organization’s own identity provider.</p>
-      <form method="get" action="/login">
+      <form method="post" action="/login/find">
         ${hiddenFields({ return_to: returnTo })}
-        <label for="org">Your organization</label>
+        <label for="org">Your work address, or your organization</label>
         <input
           id="org"
           name="org"
           required
           autofocus
-          maxlength="63"
-          autocomplete="organization"
+          maxlength="254"
+          autocomplete="email"
           autocapitalize="none"
           spellcheck="false"
           aria-describedby="org-help"
         />
         <p class="quiet" id="org-help">
-          Its short name, as in your sign-in address: <code>acme</code> for
+          An organization goes by its short name, as in your sign-in address: <code>acme</code> for
           <code>/login/acme</code>.
         </p>
         <button class="primary">Continue</button>

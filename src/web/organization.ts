@@ -14,6 +14,7 @@ export interface OrganizationTab {
 /** What an organization's administrators find, in order. */
 export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Overview', path: '' },
+  { label: 'Domains', path: '/domains' },
   { label: 'Sessions', path: '/sessions' },
 ]
 

@@ -57,6 +57,9 @@ ul > li > div { flex: 1 1 14rem; min-width: 0 }
 ol { margin: .5rem 0 0; padding-left: 1.25rem }
 ol > li { padding: .25rem 0 .25rem .25rem }
 ol > li::marker { color: var(--quiet) }
+dl { margin: .75rem 0 1rem }
+dt { color: var(--quiet); font-size: .9375rem }
+dd { margin: 0 0 .5rem; overflow-wrap: anywhere }
 code { font: .9375em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace }
 pre { margin: .5rem 0; padding: .75rem 1rem; overflow-x: auto; border-radius: .5rem; background: var(--ground) }
 a { color: var(--accent); text-underline-offset: .15em }
@@ -65,7 +68,7 @@ label { display: block; font-weight: 600 }
 input, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
 input { margin: .25rem 0 .375rem; padding: .5rem .75rem }
-input[type="checkbox"] { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
+input:is([type="checkbox"], [type="radio"]) { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
 .tick { display: flex; gap: .625rem; margin: 0 }
 .tick > input { margin-top: .75rem }
 .tick > label { flex: 1; padding: .625rem 0; font-weight: 400 }
