@@ -335,9 +335,9 @@ CREATE INDEX saml_upkeep_check_at ON saml_upkeep USING btree (check_at);
 create table session_proofs (
   session_id uuid not null,
   organization_id uuid not null,
-  connection_id uuid not null,
-  identity_id uuid not null,
-  config_version integer not null,
+  connection_id uuid,
+  identity_id uuid,
+  config_version integer,
   authenticated_at timestamp with time zone not null,
   acr text,
   amr text[],
@@ -350,7 +350,8 @@ create table session_proofs (
   constraint session_proofs_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint session_proofs_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE,
   constraint session_proofs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
-  constraint session_proofs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+  constraint session_proofs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
+  constraint session_proofs_rest_on_one_thing CHECK ((num_nulls(connection_id, identity_id, config_version) = ANY (ARRAY[0, 3])))
 );
 CREATE INDEX session_proofs_connection ON session_proofs USING btree (connection_id);
 CREATE INDEX session_proofs_identity ON session_proofs USING btree (identity_id);
@@ -379,6 +380,7 @@ create table sessions (
   challenged_at timestamp with time zone,
   passkey_id uuid,
   personal_until timestamp with time zone,
+  personal_since timestamp with time zone,
   constraint sessions_flow_id_key UNIQUE (flow_id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_pkey PRIMARY KEY (id),
@@ -391,6 +393,7 @@ create table sessions (
   constraint sessions_check1 CHECK ((idle_ends_at <= absolute_ends_at)),
   constraint sessions_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'guest'::text]))),
   constraint sessions_personal_method_check CHECK ((personal_method = ANY (ARRAY['mail'::text, 'passkey'::text]))),
+  constraint sessions_personal_proof_begins CHECK (((personal_method IS NULL) = (personal_since IS NULL))),
   constraint sessions_personal_proof_ends CHECK (((personal_method IS NULL) = (personal_until IS NULL)))
 );
 CREATE INDEX sessions_absolute_ends_at ON sessions USING btree (absolute_ends_at);
@@ -469,5 +472,6 @@ create table users (
 );
 CREATE INDEX users_guests ON users USING btree (created_at) WHERE ((kind = 'guest'::text) AND (merged_into IS NULL));
 CREATE INDEX users_merged_into ON users USING btree (merged_into) WHERE (merged_into IS NOT NULL);
+CREATE INDEX users_name ON users USING btree (name, id);
 CREATE TRIGGER users_stay_what_they_are BEFORE UPDATE OF synthetic ON users FOR EACH ROW WHEN ((old.synthetic IS DISTINCT FROM new.synthetic)) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER users_synthetic_in_development_only BEFORE INSERT ON users FOR EACH ROW WHEN (new.synthetic) EXECUTE FUNCTION refuse_synthetic();

@@ -237,9 +237,9 @@ export interface SamlUpkeep {
 export interface SessionProofs {
   session_id: string
   organization_id: string
-  connection_id: string
-  identity_id: string
-  config_version: number
+  connection_id: string | null
+  identity_id: string | null
+  config_version: number | null
   authenticated_at: Date
   acr: string | null
   amr: string[] | null
@@ -274,6 +274,7 @@ export interface Sessions {
   challenged_at: Date | null
   passkey_id: string | null
   personal_until: Date | null
+  personal_since: Date | null
 }
 
 export interface SetupLinks {

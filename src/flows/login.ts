@@ -280,7 +280,7 @@ async function identityAt({
   connection,
 }: Omit<LoginTurn, 'handle'>): Promise<{ email: string | undefined } | undefined> {
   const proof = asker.session?.organizations.find((one) => one.connectionId === connection.id)
-  if (!proof) return undefined
+  if (!proof?.identityId) return undefined
   const { email } = await readClaims(services.db, proof.identityId)
   return { email }
 }

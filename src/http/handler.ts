@@ -146,8 +146,12 @@ async function run(route: Route, exchange: Exchange): Promise<Response> {
   try {
     return await route.endpoint(exchange)
   } catch (thrown) {
-    if (!(thrown instanceof AppError) || thrown.code !== 'reauth_required') throw thrown
-    return refuse(thrown.code, route, exchange)
+    if (!(thrown instanceof AppError)) throw thrown
+    if (thrown.code === 'reauth_required') return refuse(thrown.code, route, exchange)
+    const to = thrown.code === 'login_required' ? thrown.members['login_url'] : undefined
+    const leads = exchange.caller === 'navigation' && isReading(exchange.request.method)
+    if (typeof to !== 'string' || !leads) throw thrown
+    return leadTo(to)
   }
 }
 

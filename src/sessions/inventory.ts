@@ -6,7 +6,8 @@ import type { SessionSummary } from './sessions.ts'
 export interface MemberSessions {
   readonly user: { readonly id: string; readonly name: string }
   readonly sessions: readonly (SessionSummary & {
-    readonly connection: { readonly id: string; readonly name: string }
+    /** Through what they signed in; null: by themself. */
+    readonly connection: { readonly id: string; readonly name: string } | null
   })[]
 }
 
@@ -16,8 +17,8 @@ export const listedAtMost = 1000
 interface Row extends SessionSummary {
   readonly userId: string
   readonly userName: string
-  readonly connectionId: string
-  readonly connectionName: string
+  readonly connectionId: string | null
+  readonly connectionName: string | null
 }
 
 /** Live sessions that hold a proof for an organization, by person, each person's most recently used first. */
@@ -32,7 +33,7 @@ export async function listSessionsOfOrganization(
     from session_proofs p
     join sessions s on s.id = p.session_id and s.revoked_at is null and s.idle_ends_at > ${now} and s.absolute_ends_at > ${now}
     join users u on u.id = s.user_id
-    join connections c on c.id = p.connection_id
+    left join connections c on c.id = p.connection_id
     where p.organization_id = ${organizationId}
     order by u.name, u.id, s.last_seen_at desc limit ${listedAtMost}`.execute(db)
   const people = Map.groupBy(rows, ({ userId }) => userId)
@@ -45,7 +46,8 @@ export async function listSessionsOfOrganization(
       createdAt: row.createdAt,
       lastSeenAt: row.lastSeenAt,
       kept: row.kept,
-      connection: { id: row.connectionId, name: row.connectionName },
+      connection:
+        row.connectionId === null ? null : { id: row.connectionId, name: row.connectionName! },
     })),
   }))
 }

@@ -11,9 +11,9 @@ export interface Membership {
   readonly slug: string
   readonly name: string
   readonly role: Role
-  /** What the proof rests on. */
-  readonly connectionId: string
-  readonly identityId: string
+  /** What the proof rests on; null: on what the person proved by themself. */
+  readonly connectionId: string | null
+  readonly identityId: string | null
   /** When the proof ends, in milliseconds since 1970: the strictest of server, organization and provider. */
   readonly endsAt: number
   /** When it ends unless the session is used meanwhile. */
@@ -109,11 +109,12 @@ const everything = sql`
           'limits', json_build_object('idleMinutes', o.idle_minutes, 'absoluteMinutes', o.absolute_minutes,
             'keepSignedIn', o.keep_signed_in, 'reauthMinutes', o.reauth_minutes)) order by o.slug)
         from session_proofs p
-        join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
+        left join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
         join organizations o on o.id = p.organization_id and o.deleted_at is null
-        join memberships m on m.organization_id = o.id and m.user_id = u.id
-          and m.removed_at is null and m.link_state in ('linked', 'suspect')
-        where p.session_id = s.id
+        join memberships m on m.organization_id = o.id and m.user_id = u.id and m.removed_at is null
+        where p.session_id = s.id and case when p.connection_id is null
+          then o.sso_required_since is null and m.link_state <> 'revoked'
+          else c.id is not null and m.link_state in ('linked', 'suspect') end
       ), '[]') as proofs
     from sessions s
     join users own on own.id = s.user_id
@@ -288,7 +289,7 @@ export async function findBrowserHint(
       case when s.revoked_at is null then least(s.idle_ends_at, s.absolute_ends_at) end as "sessionEndsAt"
     from sessions s
     join users u on u.id = s.user_id and u.kind = 'person'
-    left join session_proofs p on p.session_id = s.id
+    left join session_proofs p on p.session_id = s.id and p.connection_id is not null
     left join organizations o on o.id = p.organization_id and o.deleted_at is null
     where s.browser_hash = ${browserHash}
     order by s.created_at desc limit 1`.execute(db)

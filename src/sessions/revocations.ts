@@ -56,7 +56,10 @@ export function restsOn(session: StoredSession, isIt: (id: string) => boolean): 
     isIt(session.id) ||
     isIt(session.person.id) ||
     session.organizations.some(
-      (one) => isIt(one.id) || isIt(one.connectionId) || isIt(one.identityId),
+      (one) =>
+        isIt(one.id) ||
+        (one.connectionId !== null && isIt(one.connectionId)) ||
+        (one.identityId !== null && isIt(one.identityId)),
     )
   )
 }

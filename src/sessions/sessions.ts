@@ -8,6 +8,7 @@ import { hashToken, randomToken } from '../lib/secrets.ts'
 import { assertProof, type PersonalProof, type Proof } from '../providers/proof.ts'
 import { spanOf, type Lifetimes, type Span } from './lifetimes.ts'
 import { rotationGrace } from './lookup.ts'
+import { letInPersonallyIn } from './personal-proofs.ts'
 import type { Target } from './revocations.ts'
 
 /** What a session rests on: an organization's provider vouching for an identity, or the person alone. */
@@ -184,7 +185,8 @@ async function carryOver(tx: Db, from: string, to: string): Promise<void> {
       acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at
     from session_proofs where session_id = ${from}`.execute(tx)
   await sql`
-    update sessions s set personal_method = e.personal_method, personal_until = e.personal_until, passkey_id = e.passkey_id
+    update sessions s set personal_method = e.personal_method, personal_since = e.personal_since,
+      personal_until = e.personal_until, passkey_id = e.passkey_id
     from sessions e where s.id = ${to} and e.id = ${from}`.execute(tx)
 }
 
@@ -311,11 +313,13 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
       .updateTable('sessions')
       .set({
         personal_method: grounds.proof.method,
+        personal_since: now,
         personal_until: sql`absolute_ends_at`,
         passkey_id: grounds.proof.method === 'passkey' ? grounds.proof.passkeyId : null,
       })
       .where('id', '=', sessionId)
       .execute()
+    await letInPersonallyIn(tx, sessionId, now)
     return
   }
   const { proof, identityId, organizationId, configVersion } = grounds

@@ -64,7 +64,9 @@ async function confirmPage(exchange: Exchange, returnTo: string): Promise<Respon
   const { services, asker } = exchange
   const { person, organizations } = asker.session!
   const found = await Promise.all(
-    organizations.map(({ connectionId }) => findConnection(services.db, connectionId)),
+    organizations.map(
+      ({ connectionId }) => connectionId !== null && findConnection(services.db, connectionId),
+    ),
   )
   return page(
     { title: 'Confirm it is you', signedInAs: person.name, tab: tabOf(asker.session) },
@@ -145,13 +147,13 @@ async function organizationPage(
       </p>
       ${connections.map((connection) => startForm(connection, { returnTo, keep }))}
       ${
-        connections.length === 0
+        connections.length === 0 && services.personalSignIn === 'off'
           ? html`<p>
               <bdi>${organization.name}</bdi> has no way of signing in yet. Ask its administrator.
             </p>`
           : ''
       }
-      ${personalWays(exchange, returnTo)}
+      ${personalWays(exchange, returnTo, connections.length > 0 ? 'Or by yourself:' : 'By yourself:')}
       <div class="also">
         ${hint && hint.organizationSlug === organization.slug ? lastHere(hint, returnTo) : ''}
         <p class="row">
@@ -190,10 +192,14 @@ function keepChoice(id: string): Html {
 }
 
 /** The ways in that need no organization, after the organization's own. */
-export function personalWays({ services }: Exchange, returnTo: string): Html | '' {
+export function personalWays(
+  { services }: Exchange,
+  returnTo: string,
+  introduction = 'Or without an organization:',
+): Html | '' {
   if (services.personalSignIn === 'off') return ''
   return html`<div class="also ways">
-    <p class="quiet">Or without an organization:</p>
+    <p class="quiet">${introduction}</p>
     <p><a class="button" href="/login/mail${back(returnTo)}">Sign in by mail</a></p>
     ${buttonForm('/login/passkey', 'Use a passkey', { fields: { return_to: returnTo } })}
   </div>`

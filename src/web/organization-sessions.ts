@@ -17,7 +17,9 @@ export const organizationSessions: Endpoint = async (exchange) => {
   const path = `/organizations/${organization.slug}/sessions/end`
   const connections = new Map(
     people.flatMap(({ sessions }) =>
-      sessions.map(({ connection }) => [connection.id, connection.name]),
+      sessions.flatMap(({ connection }) =>
+        connection ? [[connection.id, connection.name] as const] : [],
+      ),
     ),
   )
   return organizationPage(
@@ -62,8 +64,8 @@ function personSection(
               ${kept ? html`<span class="mark">Kept signed in</span>` : ''}
               <p class="quiet">
                 ${address ? html`Network address ${address} · ` : ''}Last used
-                ${ago(lastSeenAt, now)}, through
-                <bdi>${connection.name}</bdi>.
+                ${ago(lastSeenAt, now)},
+                ${connection ? html`through <bdi>${connection.name}</bdi>` : 'signed in by themself'}.
               </p>
             </div>
           </li>`,

@@ -58,7 +58,7 @@ describeEveryRim('a passkey', (rim) => {
   })
   after(() => app.close())
 
-  it('signs in its person, without a name, and proves nothing to an organization', async () => {
+  it('signs in its person, without a name, to whatever does not require its own sign-on', async () => {
     const owner = app.browser()
     await app.signIn(owner, 'alice')
     const { passkey, response } = await add(app, owner)
@@ -68,9 +68,9 @@ describeEveryRim('a passkey', (rim) => {
     assert.deepEqual([used.response.status, used.response.headers.get('location')], [303, '/a'])
     const me = (await (await browser.api('/me')).json()) as {
       user: { name: string }
-      organizations: unknown[]
+      organizations: { slug: string }[]
     }
-    assert.deepEqual([me.user.name, me.organizations], ['alice', []])
+    assert.deepEqual([me.user.name, me.organizations.map(({ slug }) => slug)], ['alice', ['acme']])
   })
 })
 

@@ -37,6 +37,7 @@ export async function makeMailed(
       user_id: userId,
       kind: 'user' as const,
       personal_method: 'mail' as const,
+      personal_since: now,
       personal_until: later(now, lifetimes.absolute),
       authenticated_at: now,
       last_seen_at: now,

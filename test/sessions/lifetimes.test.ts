@@ -230,7 +230,7 @@ describe('how long sessions last', () => {
     await app.signIn(browser, 'both', { connectionId })
     const until = new Date(app.clock.now().getTime() + hours(1))
     await sql`
-      update sessions set personal_method = 'mail', personal_until = ${until}
+      update sessions set personal_method = 'mail', personal_since = ${app.clock.now()}, personal_until = ${until}
       where revoked_at is null and token_hash = ${hashToken(browser.cookies.get(cookie)!)}`.execute(
       services.db,
     )
