@@ -27,6 +27,7 @@ import {
 } from './web/organization-domains.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
+import { organizationSignIn, organizationSignIns } from './web/organization-sign-ins.ts'
 import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
@@ -143,6 +144,18 @@ export const routes: readonly Route[] = [
     access: 'recent',
     doing: 'End sessions of your organization',
     endpoint: endSessionsOfOrganization,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/sign-ins',
+    access: 'recent',
+    endpoint: organizationSignIns,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/sign-ins/:attempt',
+    access: 'recent',
+    endpoint: organizationSignIn,
   },
   {
     ...read,

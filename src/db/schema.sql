@@ -17,6 +17,7 @@ create table attempts (
   constraint attempts_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'refused'::text])))
 );
 CREATE INDEX attempts_at ON attempts USING btree (at);
+CREATE INDEX attempts_flow ON attempts USING btree (flow_id);
 CREATE INDEX attempts_organization ON attempts USING btree (organization_id, at DESC);
 
 create table audit_events (
@@ -65,6 +66,8 @@ create table connection_versions (
   settings bytea not null,
   saved_by uuid,
   saved_at timestamp with time zone not null,
+  answers bytea,
+  published jsonb,
   constraint connection_versions_pkey PRIMARY KEY (connection_id, version),
   constraint connection_versions_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint connection_versions_saved_by_fkey FOREIGN KEY (saved_by) REFERENCES users(id) ON DELETE SET NULL
@@ -86,6 +89,7 @@ create table connections (
   role_rules jsonb not null default '[]'::jsonb,
   idp_initiated boolean not null default false,
   disabled_at timestamp with time zone,
+  tested_at timestamp with time zone,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
   constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'invited'::text, 'domain'::text, 'register'::text, 'everybody'::text]))),
@@ -416,6 +420,7 @@ create table setup_links (
   expires_at timestamp with time zone not null,
   withdrawn_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  tested_at timestamp with time zone,
   constraint setup_links_token_hash_key UNIQUE (token_hash),
   constraint setup_links_pkey PRIMARY KEY (id),
   constraint setup_links_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),

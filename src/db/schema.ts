@@ -53,6 +53,8 @@ export interface ConnectionVersions {
   settings: Buffer
   saved_by: string | null
   saved_at: Date
+  answers: Buffer | null
+  published: Json | null
 }
 
 export interface Connections {
@@ -71,6 +73,7 @@ export interface Connections {
   role_rules: JsonWithDefault
   idp_initiated: Generated<boolean>
   disabled_at: Date | null
+  tested_at: Date | null
 }
 
 export interface Domains {
@@ -286,6 +289,7 @@ export interface SetupLinks {
   expires_at: Date
   withdrawn_at: Date | null
   created_at: Date
+  tested_at: Date | null
 }
 
 export interface SsoExemptions {

@@ -3,6 +3,7 @@ import { seconds, type Clock } from '../lib/clock.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { isDuplicate, isUnavailable } from '../db/open.ts'
+import { recordAttempt, type AttemptKind, type TraceLine } from './attempts.ts'
 import {
   claimFlow,
   consumeFlow,
@@ -34,6 +35,16 @@ export interface Step<Data, Turn, Answer> {
 export interface FlowKind<Data, Turn, Answer> {
   readonly steps: readonly Step<Data, Turn, Answer>[]
   finish(flow: StoredFlow<Data>, turn: Turn): Promise<Answer>
+  /** What the organization's administrators are told of it. @default nothing: no organization is involved */
+  readonly told?: Told<Data, Turn>
+}
+
+/** How a flow is told to administrators: which step went how, without secrets or anybody's address. */
+export interface Told<Data, Turn> {
+  readonly kind: AttemptKind
+  requestId(turn: Turn): string
+  /** What each step left behind. */
+  lines(data: Data): readonly TraceLine[]
 }
 
 /** How a flow that is over answers, first time and every time after. */
@@ -66,16 +77,25 @@ export function signatureOf(
  * are this same call.
  */
 export async function dispatch<Data, Turn, Answer>(
-  services: FlowServices & { readonly clock: Clock; readonly log: Log },
-  { steps, finish }: FlowKind<Data, Turn, Answer>,
+  services: DispatchServices,
+  kind: FlowKind<Data, Turn, Answer>,
   started: StoredFlow<Data>,
   turn: Turn,
 ): Promise<Answer | Ended> {
+  const { steps, finish, told } = kind
+  const tell = (step: string, reason?: string) =>
+    told && tellAttempt(services, told, { flow, turn, step, reason })
   let flow = started
+  let at = 'finish'
   try {
     for (;;) {
       const step = steps.find(({ done }) => !done(flow.data))
-      if (!step) return await finish(flow, turn)
+      at = step?.name ?? 'finish'
+      if (!step) {
+        const answer = await finish(flow, turn)
+        await tell(at)
+        return answer
+      }
       if (step.once) {
         const claimed = await claimFlow(services.db, flow, services.clock.now())
         if (!claimed) return await winnersOutcome(services, flow.id)
@@ -90,8 +110,44 @@ export async function dispatch<Data, Turn, Answer>(
     }
   } catch (thrown) {
     if (lostAtTheEnd(thrown)) return await winnersOutcome(services, flow.id)
-    if (!flow.claimed || isUnavailable(thrown)) throw thrown
-    return await refuse(services, flow, thrown)
+    if (isUnavailable(thrown)) throw thrown
+    await tell(at, toAppError(thrown).reason)
+    if (!flow.claimed) throw thrown
+    return await refuse(services, flow, thrown, told?.requestId(turn))
+  }
+}
+
+type DispatchServices = FlowServices & { readonly clock: Clock; readonly log: Log }
+
+/** Writes down how a flow went. Nobody is kept from anything because that fails. */
+async function tellAttempt<Data, Turn>(
+  { db, clock, log }: DispatchServices,
+  { kind, requestId, lines }: Told<Data, Turn>,
+  {
+    flow,
+    turn,
+    step,
+    reason,
+  }: { flow: StoredFlow<Data>; turn: Turn; step: string; reason: string | undefined },
+): Promise<void> {
+  if (!flow.bound) return
+  const { organizationId, connectionId } = flow.bound
+  const end = reason === undefined ? 'Done.' : `Refused: ${reason}`
+  const attempt = {
+    id: requestId(turn),
+    kind,
+    outcome: reason === undefined ? ('ok' as const) : ('refused' as const),
+    organizationId,
+    connectionId,
+    flowId: flow.id,
+    reason,
+    trace: [...lines(flow.data), { step, what: end }],
+    at: clock.now(),
+  }
+  try {
+    await recordAttempt(db, attempt)
+  } catch (err) {
+    log.error({ err, flow: flow.id }, 'how a sign-in went could not be written down')
   }
 }
 
@@ -103,15 +159,16 @@ function lostAtTheEnd(thrown: unknown): boolean {
 
 /** A flow that has spoken to the provider cannot be tried again: the refusal is its outcome. */
 async function refuse(
-  { db, clock, log }: FlowServices & { readonly clock: Clock; readonly log: Log },
+  { db, clock, log }: DispatchServices,
   flow: StoredFlow<unknown>,
   thrown: unknown,
+  reference: string | undefined,
 ): Promise<Ended> {
   const { code, reason } = toAppError(thrown)
   if (code === 'internal_error')
     log.error({ err: thrown, flow: flow.id }, 'a sign-in failed on our side')
   else log.info({ err: thrown, flow: flow.id }, 'a sign-in was refused')
-  const outcome = { kind: 'refused', code, reason } as const
+  const outcome = { kind: 'refused', code, reason, reference } as const
   await consumeFlow(db, flow.id, outcome, clock.now())
   return { kind: 'ended', outcome }
 }

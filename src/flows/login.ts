@@ -18,6 +18,7 @@ import {
   type Visitor,
 } from './admission.ts'
 import { agreeToSwitch, type AskSwitch, type Switching } from './agree-to-switch.ts'
+import { sentTo, vouchedFor } from './tell.ts'
 import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
 import { asksToRegister, readName, type Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
@@ -220,6 +221,15 @@ export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
       keep,
     }
     return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
+  },
+  told: {
+    kind: 'login',
+    requestId: ({ requestId }) => requestId,
+    lines: ({ remembered, proof, reauthSince, asked }) => [
+      ...(remembered ? [sentTo(remembered, reauthSince !== undefined)] : []),
+      ...(proof ? [vouchedFor(proof)] : []),
+      ...(asked ? [{ step: 'register', what: 'Nobody here has this identity: asked.' }] : []),
+    ],
   },
 }
 

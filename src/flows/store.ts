@@ -20,7 +20,13 @@ export type FlowOutcome =
   | { readonly kind: 'shown' }
   /** Something else than a sign-in was done; `to` is a path of ours. */
   | { readonly kind: 'done'; readonly to: string }
-  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
+  | {
+      readonly kind: 'refused'
+      readonly code: ErrorCode
+      readonly reason: string
+      /** The request that was refused; whoever comes back later is told its id. */
+      readonly reference?: string | undefined
+    }
 
 /**
  * What a flow is about. `mail` and `passkey`: signing in without an organization. `interrupted`: what a person was

@@ -182,6 +182,8 @@ export interface ErrorDetails {
   /** The true reason, for audit and log; never sent to anybody. */
   reason?: string
   cause?: unknown
+  /** The id of the request that was refused for this, where this one only hears of it again. */
+  reference?: string | undefined
   /** Extra response headers, such as `Retry-After` or `Allow`. */
   headers?: Record<string, string>
   /** Further members of the problem document (RFC 9457 §3.2); must be safe to show. */
@@ -192,17 +194,19 @@ export interface ErrorDetails {
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly reason: string
+  readonly reference: string | undefined
   readonly headers: Record<string, string>
   readonly members: Record<string, string | number | readonly string[]>
 
   constructor(
     code: ErrorCode,
-    { reason = code, cause, headers = {}, members = {} }: ErrorDetails = {},
+    { reason = code, cause, reference, headers = {}, members = {} }: ErrorDetails = {},
   ) {
     super(`${code}: ${reason}`, { cause })
     this.name = 'AppError'
     this.code = code
     this.reason = reason
+    this.reference = reference
     this.headers = headers
     this.members = members
   }

@@ -44,7 +44,10 @@ function sessionCookie(
  * @throws AppError as which it was refused
  */
 export function asItEnded(outcome: FlowOutcome): Response {
-  if (outcome.kind === 'refused') throw new AppError(outcome.code, { reason: outcome.reason })
+  if (outcome.kind === 'refused') {
+    const { code, reason, reference } = outcome
+    throw new AppError(code, { reason, reference })
+  }
   if (outcome.kind === 'shown') throw new AppError('internal_error')
   return seeOther(outcome.kind === 'signed-in' ? outcome.returnTo : outcome.to)
 }

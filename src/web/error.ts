@@ -122,7 +122,7 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
             <a class="button" href="${href}">${label}</a>
           </p>`,
       )}
-      <p class="also quiet">Reference: <code>${context.requestId}</code></p>`,
+      <p class="also quiet">Reference: <code>${error.reference ?? context.requestId}</code></p>`,
   )
 }
 

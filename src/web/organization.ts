@@ -16,6 +16,7 @@ export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Overview', path: '' },
   { label: 'Domains', path: '/domains' },
   { label: 'Sessions', path: '/sessions' },
+  { label: 'Sign-ins', path: '/sign-ins' },
 ]
 
 /** What one page of an organization is. */

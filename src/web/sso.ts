@@ -1,4 +1,5 @@
 import { findConnection, type Connection } from '../accounts/connections.ts'
+import { recordDeadEnd } from '../flows/attempts.ts'
 import { consumeFlow, findConnectionOfFlow } from '../flows/store.ts'
 import {
   continueLogin,
@@ -90,10 +91,12 @@ async function resume(
   const loaded = await loadLogin(services, handle, { browser: asker.browser, connection })
   if (loaded.state === 'consumed')
     return respond(exchange, connection, { kind: 'ended', outcome: loaded.outcome })
-  if (loaded.state !== 'live')
-    throw new AppError('flow_invalid', {
-      reason: 'reason' in loaded ? loaded.reason : loaded.state,
-    })
+  if (loaded.state !== 'live') {
+    const reason = 'reason' in loaded ? loaded.reason : loaded.state
+    const at = services.clock.now()
+    await recordDeadEnd(services.db, handle, { requestId: exchange.requestId, reason, at })
+    throw new AppError('flow_invalid', { reason })
+  }
   if (brought.agreed === false) {
     const outcome = { kind: 'refused', code: 'sso_denied', reason: 'stayed_signed_in' } as const
     await consumeFlow(services.db, loaded.flow.id, outcome, services.clock.now())
