@@ -35,6 +35,8 @@ import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
 import { askPasskey, finishPasskey, startPasskey } from './web/passkey-login.ts'
 import { passkeyScript, passkeyScriptPath } from './web/passkey-script.ts'
 import { addPasskey, dropPasskey, nameOwnPasskey, newPasskey, onePasskey } from './web/passkeys.ts'
+import { askToStart, receiveResponse, responseLimit } from './web/saml.ts'
+import { leaveScript, leaveScriptPath } from './web/leave-by-form.ts'
 import { style, stylesheetPath } from './web/style.ts'
 import { tabsScript, tabsScriptPath } from './web/tabs.ts'
 
@@ -56,6 +58,17 @@ export const routes: readonly Route[] = [
   { ...act, path: '/login/find', access: 'public', endpoint: findSignIn },
   { ...act, path: '/login/forget', access: 'public', endpoint: forget },
   { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
+  { ...read, path: '/sso/:connection/start', access: 'public', endpoint: askToStart },
+  {
+    method: 'POST',
+    csrf: 'none',
+    body: 'form',
+    limit: responseLimit,
+    crossSite: true,
+    path: '/sso/:connection/acs',
+    access: 'public',
+    endpoint: receiveResponse,
+  },
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
   { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
   { ...act, path: '/sso/:connection/continue', access: 'public', endpoint: answerQuestion },
@@ -218,6 +231,7 @@ export const routes: readonly Route[] = [
   { ...read, path: '/version', access: 'public', endpoint: version },
   { ...read, path: iconPath, access: 'public', endpoint: icon },
   { ...read, path: passkeyScriptPath, access: 'public', endpoint: passkeyScript },
+  { ...read, path: leaveScriptPath, access: 'public', endpoint: leaveScript },
   { ...read, path: tabsScriptPath, access: 'public', endpoint: tabsScript },
   { ...read, path: stylesheetPath, access: 'public', endpoint: style },
 ]

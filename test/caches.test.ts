@@ -26,6 +26,13 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   'lib/statsd.ts': ['sent: one entry for each counter'],
   'lib/json.ts': ['open: the keys of one text of limited length'],
   'providers/kept.ts': ['memories: one entry for each egress client, held weakly', 'memory: LRU'],
+  'providers/saml/attributes.ts': [
+    'read: one entry for each attribute of a message of limited size',
+  ],
+  'providers/saml/xml.ts': [
+    'read: one entry for each attribute of an element, which are few',
+    'ids: one entry for each element of a message of limited size',
+  ],
   'providers/saml/redirect-binding.ts': ['sent: one entry for each parameter that is known'],
   'providers/proof.ts': ['proofs that this process has made, held weakly'],
   'sessions/authenticate.ts': ['createQuiet: LRU'],

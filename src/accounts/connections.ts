@@ -21,6 +21,8 @@ export interface Connection {
   readonly configVersion: number
   readonly state: ConnectionState
   readonly provisioning: Provisioning
+  /** Whether the provider may begin a sign-in (SAML only). */
+  readonly idpInitiated: boolean
   /** The row of the presets it was made from; null: none. */
   readonly preset: string | null
   /** The settings that a test sign-in went through with; only those can be switched on. */
@@ -349,6 +351,7 @@ function connectionRows(db: Db) {
       'connections.config_version',
       'connections.state',
       'connections.provisioning',
+      'connections.idp_initiated',
       'connections.preset',
       'connections.tested_version',
       'connections.created_at',
@@ -370,6 +373,7 @@ function toConnection(row: Row): Connection {
     configVersion: row.config_version,
     state: row.state as ConnectionState,
     provisioning: row.provisioning as Provisioning,
+    idpInitiated: row.idp_initiated,
     preset: row.preset,
     testedVersion: row.tested_version,
     createdAt: row.created_at,

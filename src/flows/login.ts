@@ -6,7 +6,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { unsealProof, type ProofData } from '../providers/proof.ts'
-import type { Provider, Remembered } from '../providers/provider.ts'
+import type { Departure, Provider, Remembered } from '../providers/provider.ts'
 import type { Verdict } from '../sessions/decide.ts'
 import { describeGuest, type GuestRules } from '../sessions/guests.ts'
 import type { BrowserHint } from '../sessions/lookup.ts'
@@ -51,6 +51,8 @@ export interface LoginData extends Switching {
   readonly reauthSince?: string | undefined
   /** What the provider wants back when the browser returns. */
   readonly remembered?: Remembered
+  /** The name of the message that was posted before the browser came back. */
+  readonly received?: string
   readonly proof?: ProofData
   /** Set once the form has been shown: whose work it offered to keep. */
   readonly asked?: { readonly guestId: string | null }
@@ -91,7 +93,7 @@ export interface RegistrationQuestion {
 
 /** What a sign-in tells the browser. */
 export type LoginAnswer =
-  | { readonly kind: 'leave'; readonly to: URL }
+  | { readonly kind: 'leave'; readonly to: URL; readonly post?: Departure['post'] }
   | AskSwitch
   | RegistrationQuestion
   | ({ readonly kind: 'signed-in' } & Admitted)
@@ -105,13 +107,16 @@ const leave: LoginStep = {
   async run(data, { services, connection, handle }) {
     const provider = await services.provider(connection.id)
     const redirectUri = redirectUriOf(services.origin, connection.id)
-    const { redirect, remember } = await provider.begin({
+    const { redirect, post, remember } = await provider.begin({
       redirectUri,
       handle,
       ...(data.loginHint && { loginHint: data.loginHint }),
       ...(data.reauthSince && { prompt: 'login', maxAge: 0 }),
     })
-    return { data: { ...data, remembered: remember }, answer: { kind: 'leave', to: redirect } }
+    return {
+      data: { ...data, remembered: remember },
+      answer: { kind: 'leave', to: redirect, ...(post && { post }) },
+    }
   },
 }
 

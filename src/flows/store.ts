@@ -160,6 +160,39 @@ export async function loadFlow<Data>(
   return { state: 'live', flow: { ...flow, data } }
 }
 
+/**
+ * A flow that waits for what its provider says, found without its browser, which has to come before it goes on. `over`:
+ * it waits no more. Undefined: there is none that this connection could be asked about.
+ */
+export async function readAwaiting<Data>(
+  { db, sealer }: FlowServices,
+  handle: string | undefined,
+  { id: connectionId, configVersion }: { readonly id: string; readonly configVersion: number },
+  now: Date,
+): Promise<StoredFlow<Data> | 'over' | undefined> {
+  if (!handle || !isToken(handle)) return undefined
+  const row = await db
+    .selectFrom('flows')
+    .selectAll()
+    .where('handle_hash', '=', hashToken(handle))
+    .where('connection_id', '=', connectionId)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const ended = row.consumed_at ?? row.claimed_at
+  if (ended || row.absolute_ends_at <= now || row.idle_ends_at <= now) return 'over'
+  if (row.config_version !== configVersion) return 'over'
+  const { id, kind, signature, version } = row
+  return {
+    id,
+    kind: kind as FlowName,
+    bound: boundOf(row),
+    signature,
+    version,
+    claimed: false,
+    data: sealer.open<Data>(row.data, place(id)),
+  }
+}
+
 async function keepAlive(db: Db, id: string, now: Date): Promise<void> {
   await db
     .updateTable('flows')

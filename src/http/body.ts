@@ -4,16 +4,17 @@ import { AppError } from '../lib/errors.ts'
 export const formLimit: number = 16 * 1024
 
 /**
- * Reads an `application/x-www-form-urlencoded` body of at most {@link formLimit} bytes.
+ * Reads an `application/x-www-form-urlencoded` body of at most `limit` bytes.
  * @throws AppError `unsupported_media_type` for any other type or a compressed body, `payload_too_large`, and
  * `invalid_request` for broken UTF-8 or a field that comes twice
  */
 export async function readForm(
   request: Pick<Request, 'headers' | 'body'>,
+  limit: number = formLimit,
 ): Promise<Record<string, string>> {
   if (sendsNothing(request.headers)) return Object.create(null)
   assertType(request.headers, 'application/x-www-form-urlencoded')
-  const fields = new URLSearchParams(await readText(request, formLimit))
+  const fields = new URLSearchParams(await readText(request, limit))
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of fields) {
     if (name in form) throw new AppError('invalid_request', { reason: 'duplicate_field' })

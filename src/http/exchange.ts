@@ -75,6 +75,13 @@ export interface Route {
   /** `same-origin`: only from our own pages. Every route that changes something has it. */
   readonly csrf: 'none' | 'same-origin'
   readonly body: 'none' | 'form'
+  /** The largest form, in bytes. @default `formLimit` */
+  readonly limit?: number
+  /**
+   * Whether other sites have browsers post here. No cookie of ours comes along, so none is read, and none is set in place
+   * of those that are missing. @default false
+   */
+  readonly crossSite?: boolean
   /** What its form does, in the words of its button: for whoever has to sign in once more before it is done. */
   readonly doing?: string
   /** Whether the browser's hint is read, because the answer's wording uses it. */

@@ -57,9 +57,9 @@ export async function handle(
     const client = clientOf((name) => request.headers.get(name), incoming.peer, services)
     if (route.csrf === 'same-origin' && !fromOwnPages(request.headers, services.origin))
       throw new AppError('csrf_failed', { reason: siteOf(request.headers) })
-    const form = route.body === 'form' ? await readForm(request) : {}
+    const form = route.body === 'form' ? await readForm(request, route.limit) : {}
     watch.lap('checks')
-    asker = await authenticate(services, request.headers.get('cookie'), {
+    asker = await authenticate(services, route.crossSite ? null : request.headers.get('cookie'), {
       requestId,
       hint: route.hint ?? route.access !== 'public',
     })
@@ -86,7 +86,8 @@ export async function handle(
     response = await answerError(services, thrown, { requestId, url, caller })
   }
   const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
-  if (asker) applyCookies(answer.headers, services, asker, caller)
+  if (asker && !(typeof route === 'object' && route.crossSite))
+    applyCookies(answer.headers, services, asker, caller)
   if (typeof route === 'string' ? incoming.cors : route.cors)
     allowOrigin(answer.headers, request.headers, services.corsOrigins)
   secure(answer, { https: services.cookies.secure, requestId })
@@ -279,6 +280,9 @@ const audited: Partial<Record<ErrorCode, AuditAction>> = {
   internal_error: 'error.unhandled',
 }
 
+/** Reasons of what came without anybody having begun. */
+const unbidden = /^(unknown|saml_unsolicited|unasked: .*)$/
+
 async function audit(
   { db, clock, log, quiet }: Services,
   error: AppError,
@@ -288,7 +292,7 @@ async function audit(
   if (!action) return
   const key = `${action} ${error.code} ${error.reason}`
   // What anybody can send without having begun anything is told once in a while; the log has it every time.
-  const noise = error.code === 'csrf_failed' || error.reason === 'unknown'
+  const noise = error.code === 'csrf_failed' || unbidden.test(error.reason)
   if (noise && quiet.has(key)) return
   quiet.set(key, true)
   try {

@@ -12,6 +12,12 @@ const contentSecurityPolicy = policy.join('; ')
 /** For a page that loads a script of ours; no other page may. */
 export const policyWithScript: string = [...policy, "script-src 'self'"].join('; ')
 
+/** For a page whose form goes to somebody else's site, and from there wherever that site leads. */
+export function policyLeavingTo({ origin, protocol }: URL): string {
+  const to = protocol === 'https:' ? 'https:' : `${origin} https:`
+  return policyWithScript.replace("form-action 'self'", `form-action ${to}`)
+}
+
 /** On every answer. A page may bring a content security policy of its own. */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': contentSecurityPolicy,

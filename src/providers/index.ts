@@ -3,15 +3,17 @@ import type { Checked, ProviderKind } from './kind.ts'
 import { oauth2 } from './oauth2.ts'
 import { oidc } from './oidc.ts'
 import type { Provider, ProviderContext } from './provider.ts'
+import { saml } from './saml/saml.ts'
 
 export type { ProviderKind } from './kind.ts'
 
-export type ProviderKindName = 'oidc' | 'oauth2'
+export type ProviderKindName = 'oidc' | 'oauth2' | 'saml'
 
 /** Every kind of provider there is. */
 export const providerKinds: Readonly<Record<ProviderKindName, ProviderKind<unknown>>> = {
   oidc,
   oauth2,
+  saml,
 }
 
 /**

@@ -20,16 +20,50 @@ export interface Destination {
 /** What `begin` asks to be kept until the browser returns. Sealed at rest; JSON. */
 export type Remembered = Readonly<Record<string, string | number | boolean | undefined>>
 
+/** Where to send the browser, and what to remember until it returns. */
+export interface Departure {
+  readonly redirect: URL
+  /** Fields of a form to be posted there. @default the browser just goes there */
+  readonly post?: Readonly<Record<string, string>>
+  readonly remember: Remembered
+}
+
+/** What was posted to a connection across sites, where none of our cookies come along. */
+export interface Posted {
+  readonly form: Readonly<Record<string, string>>
+  readonly redirectUri: string
+  /** What `begin` asked to be kept; undefined where nobody had begun. */
+  readonly remember?: Remembered | undefined
+  /** Whether a message is taken that nobody has asked for. @default false */
+  readonly unsolicited?: boolean
+  /** Where the browser is, if that is known. */
+  readonly address?: string | undefined
+}
+
+/** A posted message that passed every check. */
+export interface Received {
+  /** To be remembered in place of what `begin` asked for; `complete` makes the proof of it. */
+  readonly remember: Remembered
+  /** The message's own name. It counts once, and is over at `until`. */
+  readonly once: { readonly id: string; readonly until: Date }
+}
+
 /** One connection to an outside party who proves who someone is. */
 export interface Provider {
   /** Where to send the browser, and what to remember until it returns. */
-  begin(to: Destination): Promise<{ redirect: URL; remember: Remembered }>
+  begin(to: Destination): Promise<Departure>
   /**
    * Reads the browser's return and judges it. Only this makes a {@link Proof}.
    * @param back the whole URL the browser came back with
    * @throws AppError `sso_failed`, `sso_denied` or `sso_unavailable`, with the true `reason`
    */
   complete(back: URL, remember: Remembered): Promise<Proof>
+  /**
+   * Judges a message that the provider had the browser post, before the browser comes back. It says nothing of whose
+   * browser that is, so it proves nothing yet.
+   * @throws AppError as {@link Provider.complete} does
+   */
+  receive?(posted: Posted): Promise<Received>
 }
 
 /** What every provider is handed. */

@@ -15,6 +15,7 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { endIfLocked } from '../sessions/lock.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
+import { leaveByForm } from './leave-by-form.ts'
 import { html, page, seeOther } from './page.ts'
 import { switchPage } from './switch.ts'
 import { registerPage } from './register.ts'
@@ -123,7 +124,9 @@ async function respond(
 ): Promise<Response> {
   switch (answer.kind) {
     case 'leave':
-      return leavePage(connection, answer.to)
+      return answer.post
+        ? leaveByForm(connection, answer.to, answer.post)
+        : leavePage(connection, answer.to)
     case 'ask-switch':
       if (exchange.request.url.includes('/callback'))
         return seeOther(`/sso/${connection.id}/continue?state=${handle}`)

@@ -6,6 +6,16 @@ import { isEndpoint } from '../endpoint.ts'
 /** How a message travels: in a redirect's query (SAML Bindings §3.4), or in a form that the browser posts (§3.5). */
 export type SamlBinding = 'redirect' | 'post'
 
+/** Forms of a NameID that can name the same person twice. `transient` is none of them. */
+export type NameIdFormat = 'persistent' | 'unspecified' | 'emailAddress'
+
+/** Forms of a NameID, as messages name them. None at all is `unspecified` (SAML Core §8.3.1). */
+export const nameIdFormats: Readonly<Record<NameIdFormat, string>> = {
+  persistent: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+  unspecified: 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified',
+  emailAddress: 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress',
+}
+
 /** A key pair of ours. `next` is published before it is used, `retired` still decrypts what was on the way. */
 export interface SamlKey {
   readonly id: string
@@ -36,9 +46,14 @@ export interface SamlConfig {
     readonly lastName?: string | undefined
     readonly groups?: string | undefined
   }
-  /** What names the person: the persistent NameID, or an attribute that an administrator knows to be stable. */
+  /**
+   * What names the person: the NameID, or an attribute that an administrator knows to be stable. Of the formats of a
+   * NameID only `persistent` promises never to be another person's; the others are an administrator's choice.
+   * @default a persistent NameID
+   */
   readonly subject:
-    { readonly from: 'nameid' } | { readonly from: 'attribute'; readonly name: string }
+    | { readonly from: 'nameid'; readonly formats: readonly NameIdFormat[] }
+    | { readonly from: 'attribute'; readonly name: string }
   readonly keys: readonly SamlKey[]
   /** @default true */
   readonly signRequests: boolean
@@ -85,12 +100,23 @@ export const samlConfig: z.ZodType<SamlConfig> = z.strictObject({
     .discriminatedUnion(
       'from',
       [
-        z.strictObject({ from: z.literal('nameid') }),
+        z.strictObject({
+          from: z.literal('nameid'),
+          formats: z
+            .array(
+              z.enum(
+                ['persistent', 'unspecified', 'emailAddress'],
+                'Choose from persistent, unspecified, emailAddress.',
+              ),
+            )
+            .min(1, 'Choose at least one format.')
+            .default(['persistent']),
+        }),
         z.strictObject({ from: z.literal('attribute'), name: text }),
       ],
       'Choose nameid or attribute.',
     )
-    .default({ from: 'nameid' }),
+    .prefault({ from: 'nameid' }),
   keys: z
     .array(key)
     .max(10, 'These are too many.')
