@@ -1,11 +1,12 @@
 import { AppError } from '../lib/errors.ts'
-import type { Checked, ProviderKind } from './kind.ts'
+import type { Checked, Drafted, ProviderKind } from './kind.ts'
 import { oauth2 } from './oauth2.ts'
 import { oidc } from './oidc.ts'
 import type { Provider, ProviderContext } from './provider.ts'
 import { saml } from './saml/saml.ts'
+import { makeReadable, type ReadableSetting } from './readable.ts'
 
-export type { ProviderKind } from './kind.ts'
+export type { Drafted, ProviderKind } from './kind.ts'
 
 export type ProviderKindName = 'oidc' | 'oauth2' | 'saml'
 
@@ -46,6 +47,36 @@ export async function checkConnection(
   const { problems, published } = await row.check(data, context).catch(cannotAsk)
   if (problems.length > 0) throw rejected('provider', problems)
   return published
+}
+
+/**
+ * Makes settings whole that come of an administrator's answers; {@link checkConnection} says whether they can work.
+ * @throws AppError `config_rejected` as `checkConnection` does
+ */
+export async function prepareSettings(
+  kind: string,
+  drafted: Drafted,
+  context: ProviderContext,
+): Promise<unknown> {
+  const row = findKind(kind)
+  if (!row) throw rejected('kind', ['kind: There is no such kind of provider.'])
+  return row.prepare ? row.prepare(drafted, context) : drafted.settings
+}
+
+/** What is known of stored settings: undefined where they are not complete yet, as those of a new draft. */
+export interface KnownSettings {
+  /** Whose subjects its people are named by. */
+  readonly issuer: string
+  /** For people to read; secrets are only said to be there. */
+  readonly readable: readonly ReadableSetting[]
+}
+
+/** {@link KnownSettings} of a connection's stored settings. */
+export function knowSettings(kind: string, settings: unknown): KnownSettings | undefined {
+  const row = findKind(kind)
+  const config = row?.config.safeParse(settings)
+  if (!row || !config?.success) return undefined
+  return { issuer: row.issuerOf(config.data), readable: makeReadable(config.data) }
 }
 
 function findKind(kind: string): ProviderKind<unknown> | undefined {

@@ -27,6 +27,7 @@ import { groupsIn, rawClaims } from './raw-claims.ts'
 export const oauth2: ProviderKind<OAuth2Config> = {
   name: 'OAuth 2.0',
   config: oauth2Config,
+  issuerOf: ({ issuer }) => issuer,
   open,
   check,
 }

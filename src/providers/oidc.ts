@@ -19,6 +19,7 @@ import type { Destination, Provider, ProviderContext, Remembered } from './provi
 export const oidc: ProviderKind<OidcConfig> = {
   name: 'OpenID Connect',
   config: oidcConfig,
+  issuerOf: ({ issuer }) => issuer,
   open,
   check: checkOidc,
 }

@@ -21,6 +21,7 @@ import { writeAuthnRequest } from './request.ts'
 export const saml: ProviderKind<SamlConfig> = {
   name: 'SAML 2.0',
   config: samlConfig,
+  issuerOf: ({ idp }) => idp.entityId,
   open: (config, context) => open(config, context),
   check: async (config) => check(config),
 }
