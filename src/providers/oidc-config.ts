@@ -60,6 +60,8 @@ export type OidcConfig = ClientCredentials & {
     readonly hd?: readonly string[] | undefined
     readonly tid?: readonly string[] | undefined
   }
+  /** Groups of which the person has to be in one, where everybody can have an account at the provider. */
+  readonly requiredGroups?: readonly string[] | undefined
 }
 
 const common = {
@@ -92,6 +94,7 @@ const common = {
     )
     .prefault({}),
   emailVerified: z.enum(['claim', 'never'], 'Choose claim or never.').default('claim'),
+  requiredGroups: oneOrMore.optional(),
   requiredClaims: z
     .strictObject({ hd: oneOrMore.optional(), tid: oneOrMore.optional() })
     .default({}),

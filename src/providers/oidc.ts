@@ -1,5 +1,6 @@
 import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { z } from 'zod'
+import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { ask, readObject, type JsonObject } from './answer.ts'
 import { readAuthorizationResponse } from './authorization-response.ts'
@@ -116,6 +117,7 @@ async function complete(
     now,
   })
   const more = config.userinfo ? await askUserinfo(tokens, claims, metadata, context) : {}
+  checkGroups(more[config.claims.groups] ?? claims[config.claims.groups], config)
   return toProof(claims, more, config, context)
 }
 
@@ -164,6 +166,14 @@ async function askUserinfo(
   const claims = await readObject('userinfo', await ask('userinfo', url, { headers }, context))
   if (claims.sub !== sub) throw refused('userinfo: sub differs')
   return claims
+}
+
+/** Whoever is in none of the groups belongs to somebody else; whoever's groups are not told is not let in either. */
+function checkGroups(said: unknown, { requiredGroups }: OidcConfig): void {
+  if (requiredGroups === undefined) return
+  if (!isStrings(said)) throw refused('groups: not told')
+  if (!requiredGroups.some((group) => said.includes(group)))
+    throw new AppError('sso_denied', { reason: 'membership: not a member: groups' })
 }
 
 function toProof(

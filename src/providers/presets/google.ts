@@ -47,3 +47,45 @@ export const google: Preset = {
     'Somebody whose Google account is suspended or deleted is refused by Google at their next sign-in.',
   documentation: 'https://developers.google.com/identity/openid-connect/openid-connect',
 }
+
+export const googleSaml: Preset = {
+  name: 'Google Workspace (SAML)',
+  kind: 'saml',
+  asks: [
+    {
+      name: 'metadata',
+      label: 'Metadata',
+      help: 'The contents of the file GoogleIDPMetadata.xml. Google publishes it at no address, so a new certificate has to be brought here by hand.',
+      example: '<EntityDescriptor …',
+      long: true,
+    },
+  ],
+  settings: () => ({
+    subject: { from: 'attribute', name: 'employeeId' },
+    claims: { email: 'email', firstName: 'firstName', lastName: 'lastName', groups: 'groups' },
+  }),
+  guide: [
+    {
+      text: 'In the Google Admin console, open Apps, then Web and mobile apps, and choose Add app, Add custom SAML app.',
+    },
+    { text: 'Give it a name, press Continue, and press Download metadata.' },
+    {
+      text: 'Fill in the service provider details. Leave Signed response as it is, and the name ID format “PERSISTENT” with the name ID Basic Information, Primary email: it is not used.',
+      copy: [
+        { field: 'ACS URL', place: 'acsUrl' },
+        { field: 'Entity ID', place: 'entityId' },
+      ],
+    },
+    {
+      text: 'Map four attributes: Employee Details, Employee ID to employeeId; Basic Information, Primary email to email; First name to firstName; Last name to lastName. Under Group membership you can map groups to groups.',
+    },
+    { text: 'Press Finish, open User access, and switch the app on for whoever may sign in.' },
+  ],
+  notes: [
+    'Connect Google Workspace without SAML if you can: it needs no file, and it names people by a number that is always there.',
+    'A person is known by their employee ID, because Google puts nothing else into an assertion that stays the same. Everybody needs one, and none may ever be given to somebody else.',
+  ],
+  leaving:
+    'Somebody whose Google account is suspended or deleted, or for whom the app is switched off, is refused by Google at their next sign-in.',
+  documentation: 'https://support.google.com/a/answer/6087519',
+}

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 
 /** What an administrator answered, by the name of the question; every required one is there. */
-export type Answers = Readonly<Record<string, string>>
+export type Answers = Readonly<Record<string, string | undefined>>
 
 /** One thing an administrator fills in. */
 export interface Question {
@@ -39,6 +39,8 @@ export interface Preset {
   /** The kind of provider whose settings it makes: a key of the table of kinds. */
   readonly kind: 'oidc' | 'oauth2' | 'saml'
   readonly asks: readonly Question[]
+  /** What is wrong with the answers taken together: sentences that begin with a question's name. */
+  readonly complaints?: (answers: Answers) => readonly string[]
   /**
    * The kind's settings from the answers. For SAML these are only the ones that the provider's metadata does not tell.
    * What is wrong with them is for the kind's own check to say.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Question } from './preset.ts'
+import type { Answers, Question } from './preset.ts'
 
 /** The two that every OAuth client has. */
 export const client: readonly Question[] = [
@@ -31,7 +31,9 @@ export function host(
 
 function bareHost(text: string): string | undefined {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`)
-  return url?.port === '' && url.hostname.includes('.') ? url.hostname : undefined
+  return url?.hostname.includes('.') && url.href === `https://${url.hostname}/`
+    ? url.hostname
+    : undefined
 }
 
 /** One or more domains, separated by commas or spaces. */
@@ -39,11 +41,50 @@ export const domainList: z.ZodType<string> = z
   .string()
   .transform((text) => splitList(text).join(' ').toLowerCase())
   .refine(
-    (text) => splitList(text).every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)),
+    (text) =>
+      text !== '' && splitList(text).every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)),
     'Give domains such as acme.com, separated by commas.',
   )
 
 /** The entries of an answer that is a list. */
 export function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter((entry) => entry !== '')
+}
+
+/** A web address as it is given, without blanks. */
+export const webAddress: z.ZodType<string> = z
+  .string()
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'Give a web address.')
+
+/** The two ways in which a SAML provider describes itself. */
+export function metadata(example: string, help: string): readonly Question[] {
+  return [
+    {
+      name: 'metadataUrl',
+      label: 'Metadata address',
+      help,
+      example,
+      optional: true,
+      read: webAddress,
+    },
+    {
+      name: 'metadata',
+      label: 'Metadata',
+      help: 'Where there is no address: the contents of the XML file. New certificates have to be brought here by hand then.',
+      example: '<EntityDescriptor …',
+      optional: true,
+      long: true,
+    },
+  ]
+}
+
+/** The settings that come of an address of metadata; what the metadata says is put beside it. */
+export function metadataOf({ metadataUrl }: Answers): { readonly metadataUrl?: string } {
+  return metadataUrl === undefined ? {} : { metadataUrl }
+}
+
+export function oneOfMetadata({ metadataUrl, metadata }: Answers): readonly string[] {
+  return metadataUrl || metadata
+    ? []
+    : ['metadataUrl: Give the metadata’s address, or the metadata itself.']
 }
