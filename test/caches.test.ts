@@ -36,6 +36,7 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   'providers/saml/redirect-binding.ts': ['sent: one entry for each parameter that is known'],
   'providers/proof.ts': ['proofs that this process has made, held weakly'],
   'sessions/authenticate.ts': ['createQuiet: LRU'],
+  'sessions/lookup.ts': ['common: LRU'],
   'sessions/memory.ts': [
     '#revoked: the last ten thousand revocations',
     '#reads: one entry for each read under way',

@@ -3,11 +3,10 @@ import type { Growth } from './results.ts'
 
 /** What a session in memory is made of, in words. */
 const parts: Readonly<Record<string, string>> = {
-  dates: 'five times, each a `Date`',
-  organizations: 'the organization, with four ids, and the role',
-  ids: 'two ids, of the session and of its flow',
+  proof: 'the proof to an organization, with two times and an id of its own',
   person: 'the person: id, name, address',
-  'browser hash': 'SHA-256 of the browser cookie, a `Buffer`',
+  id: 'the id of the session',
+  'browser hash': 'SHA-256 of the browser cookie',
   place: 'its place in the order of use and the index',
   key: 'SHA-256 of the token, the key',
 }
@@ -65,7 +64,10 @@ export function growthInWords(growth: Growth): string {
         ...Object.entries(parts)
           .map(([name, meaning]) => [meaning, Math.round(weights[name] ?? 0)] as const)
           .toSorted(([, a], [, b]) => b - a),
-        ['the rest: the objects around them, short texts', Math.round(rest)] as const,
+        [
+          'the rest: the session itself, with nineteen fields and five times',
+          Math.round(rest),
+        ] as const,
       ],
     ),
   ].join('\n\n')

@@ -11,11 +11,10 @@ import { createConnection } from '../../src/accounts/connections.ts'
 import { createOrganization } from '../../src/accounts/organizations.ts'
 import { createSallyport } from '../../src/app.ts'
 import { readConfig } from '../../src/lib/config.ts'
-import { newId } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { tokenKey } from '../../src/lib/secrets.ts'
 import { findByToken } from '../../src/sessions/find.ts'
-import { findSession, type StoredSession } from '../../src/sessions/lookup.ts'
+import { findSession } from '../../src/sessions/lookup.ts'
 import { SessionMemory } from '../../src/sessions/memory.ts'
 import { Node } from '../../src/sessions/node.ts'
 import { revokeSession } from '../../src/sessions/revoke.ts'
@@ -299,15 +298,13 @@ async function weights(count: number): Promise<Record<string, number>> {
   // What JSON brings is a text of its own for every value, as what the driver reads is.
   const sample = memory.recall(tokenKey(tokenOf(0)))!
   const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
-  const dates = (session: StoredSession) =>
-    Object.values(session).filter((value) => value instanceof Date)
+  const proof = sample.organizations[0]!
   return {
     whole,
-    organizations: await weigh(count, () => copy(sample.organizations)),
+    proof: await weigh(count, () => [{ ...proof, identityId: copy(proof.identityId) }]),
     person: await weigh(count, () => copy(sample.person)),
-    dates: await weigh(count, () => dates(sample).map((date) => new Date(date))),
-    'browser hash': await weigh(count, () => Buffer.from(sample.browserHash ?? randomBytes(32))),
-    ids: await weigh(count, () => [newId(), newId()]),
+    id: await weigh(count, () => copy(sample.id)),
+    'browser hash': await weigh(count, (i) => tokenKey(tokenOf(i))),
     key: await weigh(count, (i) => tokenKey(tokenOf(i))),
     place: await placeInCache(count),
     sessionsRemembered: memory.size,

@@ -75,7 +75,7 @@ export async function claimDomain(
   { organizationId, actorId, requestId, text }: Doing & { readonly text: string },
   now: Date,
 ): Promise<{ readonly id: string } | { readonly refused: DomainFault | 'too_many' }> {
-  const claim = readClaim(text)
+  const claim = await readClaim(text)
   if ('fault' in claim) return { refused: claim.fault }
   // Whoever else claims one for this organization waits, so that there are never too many.
   await tx

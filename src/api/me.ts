@@ -14,9 +14,9 @@ export function meOf(session: StoredSession): Readonly<Record<string, unknown>> 
     session: {
       id,
       kind,
-      authenticatedAt: guest ? null : authenticatedAt,
-      idleEndsAt,
-      absoluteEndsAt,
+      authenticatedAt: guest ? null : new Date(authenticatedAt),
+      idleEndsAt: new Date(idleEndsAt),
+      absoluteEndsAt: new Date(absoluteEndsAt),
     },
     organizations: organizations.map(({ id, slug, name, role }) => ({ id, slug, name, role })),
   }

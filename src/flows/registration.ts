@@ -1,7 +1,7 @@
 import type { Provisioning } from '../accounts/connections.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
 import type { Db } from '../db/open.ts'
-import { hashToken } from '../lib/secrets.ts'
+import { hashToken, tokenKey } from '../lib/secrets.ts'
 import type { Asker } from '../sessions/authenticate.ts'
 import type { Verdict } from '../sessions/decide.ts'
 import type { RichState } from '../sessions/state.ts'
@@ -53,11 +53,10 @@ export async function hintAtArrival(
   db: Db,
   { asker, browser }: { readonly asker: Asker; readonly browser: string },
 ): Promise<ArrivalHint> {
-  const hash = hashToken(browser)
-  const last = await findBrowserHint(db, hash)
+  const last = await findBrowserHint(db, hashToken(browser))
   if (asker.session)
     return {
-      state: asker.session.browserHash?.equals(hash) ? 'same-user' : 'absent',
+      state: asker.session.browserKey === tokenKey(browser) ? 'same-user' : 'absent',
       ...(asker.session.kind === 'guest' && last && { last }),
     }
   if (!last) return { state: 'absent' }

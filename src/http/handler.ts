@@ -345,7 +345,7 @@ async function rotate(response: Response, exchange: Exchange): Promise<Response>
   const token = await rotateMerged(services, asker.session, requestId, clock.now())
   const rotated = new Response(response.body, response)
   const { kept, absoluteEndsAt } = asker.session
-  const maxAge = kept ? (absoluteEndsAt.getTime() - clock.now().getTime()) / 1000 : undefined
+  const maxAge = kept ? (absoluteEndsAt - clock.now().getTime()) / 1000 : undefined
   if (token) rotated.headers.append('set-cookie', setCookie(cookies, 'session', token, maxAge))
   return rotated
 }

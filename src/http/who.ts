@@ -131,7 +131,7 @@ function toWho(services: Services, asker: Asker, { method }: Asking, demands: De
   const { organization } = demands
   if (organization !== undefined && !organizations.some(({ slug }) => slug === organization))
     return { ...nobody, code: 'login_required', outcome, organization }
-  const handle = { id, authenticatedAt }
+  const handle = { id, authenticatedAt: new Date(authenticatedAt) }
   return { signedIn: true, user: person, guest: null, organizations, session: handle, outcome }
 }
 

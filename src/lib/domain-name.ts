@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import { parse } from 'tldts'
 
 /** Why a name cannot be an organization's. */
 export type DomainFault = 'no_domain' | 'public_suffix' | 'free_mail'
@@ -46,10 +45,14 @@ const freeMail: ReadonlySet<string> = new Set(
 )
 
 /** Reads a domain that somebody claims for their organization: its one spelling, or why it cannot be one's own. */
-export function readClaim(text: string): { domain: string } | { fault: DomainFault } {
+export async function readClaim(
+  text: string,
+): Promise<{ domain: string } | { fault: DomainFault }> {
   const domain = normalDomain(text)
   if (!domain) return { fault: 'no_domain' }
   if (freeMail.has(domain)) return { fault: 'free_mail' }
+  // The list is long, and few claims are ever made.
+  const { parse } = await import('tldts')
   // Both halves of the public suffix list: below `co.uk` and below `github.io`, anybody may have a name.
   const { domain: registrable } = parse(domain, { allowPrivateDomains: true })
   return registrable === null ? { fault: 'public_suffix' } : { domain }

@@ -211,8 +211,8 @@ function decideRequest(state: RichState): Decided {
 }
 
 /** Whether a session began in a browser that had our other cookie, and now has not. */
-function losesHint({ browserHash }: StoredSession, browser: CookieRead): boolean {
-  return browserHash !== null && browser.state === 'absent'
+function losesHint({ browserKey }: StoredSession, browser: CookieRead): boolean {
+  return browserKey !== null && browser.state === 'absent'
 }
 
 function valueOf(cookie: CookieRead): string | null {
@@ -275,7 +275,7 @@ async function tellAll(
   const audit = verdict.session === 'rotate' ? null : verdict.audit
   const action = cookie.state === 'duplicate' ? 'cookie.duplicate' : audit
   // A session that has lost its browser's other cookie may have been carried elsewhere.
-  const risky = verdict.row === 14 && session?.browserHash !== null
+  const risky = verdict.row === 14 && session?.browserKey !== null
   const reason = state.session === 'expired' && session ? endOf(session, now) : state.session
   const context = { reason, risky, requestId }
   if (action) await tell(services, action, session, context, now)
@@ -299,5 +299,6 @@ async function tell(
 
 /** Which of its ends an expired session has reached. */
 function endOf({ idleEndsAt, absoluteEndsAt }: StoredSession, now: Date): string {
-  return absoluteEndsAt <= now ? 'absolute' : idleEndsAt <= now ? 'idle' : 'organization'
+  const time = now.getTime()
+  return absoluteEndsAt <= time ? 'absolute' : idleEndsAt <= time ? 'idle' : 'organization'
 }

@@ -38,8 +38,8 @@ export const defaultLifetimes: Lifetimes = {
 export const lockedFor: number = minutes(5)
 
 /** Whether somebody authenticated lately enough for what needs it to be recent. */
-export function isRecent(authenticatedAt: Date, { recent }: Lifetimes, now: Date): boolean {
-  return now.getTime() - authenticatedAt.getTime() <= recent
+export function isRecent(authenticatedAt: number, { recent }: Lifetimes, now: Date): boolean {
+  return now.getTime() - authenticatedAt <= recent
 }
 
 /** The span of a session. */

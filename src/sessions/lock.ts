@@ -46,7 +46,7 @@ export async function demandReauthentication(
   { state, session }: Pick<Asker, 'state' | 'session'>,
   now: Date,
 ): Promise<void> {
-  if (state.session !== 'locked' || !session || session.challengedAt) return
+  if (state.session !== 'locked' || !session || session.challengedAt !== null) return
   await db
     .updateTable('sessions')
     .set({ challenged_at: now })

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { LRUCache } from 'lru-cache'
 import type { Role, SessionLimits } from '../accounts/organizations.ts'
 import { onlyRow, prepared, type Db } from '../db/open.ts'
 import { later, seconds } from '../lib/clock.ts'
@@ -29,37 +30,39 @@ export interface Person {
   readonly email: string | null
 }
 
-/** A session as it stands in the database, alive or not. */
+/**
+ * A session as it stands in the database, alive or not. A node remembers a hundred thousand of them, so times are
+ * milliseconds since 1970, each an eighth of a `Date`.
+ */
 export interface StoredSession {
   readonly id: string
   readonly kind: 'user' | 'guest'
   /** Whose it is: the account that counts now, where theirs was merged. Of a guest only the id means anything. */
   readonly person: Person
   readonly organizations: readonly Membership[]
-  /** Until when the person has proven themself without an organization, in milliseconds since 1970; null: they have not. */
+  /** Until when the person has proven themself without an organization; null: they have not. */
   readonly personalUntil: number | null
-  readonly flowId: string | null
-  readonly createdAt: Date
-  readonly authenticatedAt: Date
-  readonly lastSeenAt: Date
-  readonly idleEndsAt: Date
-  readonly absoluteEndsAt: Date
-  readonly browserHash: Buffer | null
+  readonly authenticatedAt: number
+  readonly lastSeenAt: number
+  readonly idleEndsAt: number
+  readonly absoluteEndsAt: number
+  /** The hash of the browser cookie it began with, as `tokenKey` spells it. */
+  readonly browserKey: string | null
   /** Whether the person asked to be kept signed in. */
   readonly kept: boolean
   /** When its authentication is too old to change anything with; null unless it is kept. */
   readonly reauthAt: number | null
   /** Since when it is locked; null: it is not. */
-  readonly lockedAt: Date | null
+  readonly lockedAt: number | null
   /** When its person was first told so. */
-  readonly challengedAt: Date | null
+  readonly challengedAt: number | null
   /** Whether a proof it had has run out. */
   readonly ranOut: boolean
-  /** Until when what is said here is all there is to say, in milliseconds since 1970; then it must be read anew. */
+  /** Until when what is said here is all there is to say; then it must be read anew. */
   readonly goodUntil: number
   /** `superseded`: the same browser has signed in anew, and has a newer cookie. */
   readonly ended: 'no' | 'revoked' | 'superseded'
-  readonly endedAt: Date | null
+  readonly endedAt: number | null
   readonly account: 'active' | 'disabled' | 'deleted' | 'merged'
 }
 
@@ -79,8 +82,6 @@ interface Row {
   email: string | null
   proofs: ProofRow[]
   personal_until: Date | null
-  flow_id: string | null
-  created_at: Date
   authenticated_at: Date
   last_seen_at: Date
   idle_ends_at: Date
@@ -98,7 +99,7 @@ interface Row {
 
 /** Everything about a session, in one statement; what follows says which. */
 const everything = sql`
-    select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_until, s.flow_id, s.created_at, s.authenticated_at, s.last_seen_at,
+    select s.id, s.kind, u.id as user_id, own.kind as user_kind, u.name as user_name, s.personal_until, s.authenticated_at, s.last_seen_at,
       s.idle_ends_at, s.absolute_ends_at, s.browser_hash, s.kept, s.locked_at, s.challenged_at, s.revoked_at, s.revoked_reason, u.suspended_at, u.deleted_at, own.merged_into,
       (select e.address from user_emails e where e.user_id = u.id and e.is_primary) as email,
       coalesce((
@@ -157,7 +158,7 @@ export async function findSuccessor(
   judging: Judging,
 ): Promise<StoredSession | undefined> {
   const since = later(judging.now, -rotationGrace)
-  if (superseded.endedAt === null || superseded.endedAt <= since) return undefined
+  if (superseded.endedAt === null || superseded.endedAt <= since.getTime()) return undefined
   const { rows } = await sql<Row>`${everything}
     where s.browser_hash = ${browserHash} and s.user_id = ${superseded.person.id} and s.kind = ${superseded.kind}
       and s.revoked_at is null and s.created_at > ${since}
@@ -169,80 +170,97 @@ export async function findSuccessor(
 const superseding = new Set(['rotated', 'switched'])
 
 function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
-  const proofs = row.proofs.map((proof) => toMembership(proof, row.kept, lifetimes))
-  const organizations = proofs.filter((one) => Math.min(one.endsAt, one.idleEndsAt) > now.getTime())
   const limits = row.proofs.map((proof) => proof.limits)
+  const proofs = row.proofs.map((proof) => toMembership(proof, row.kept, lifetimes))
+  // As long as it is, and no longer: an array that has grown keeps room for more.
+  const organizations = proofs
+    .filter((one) => Math.min(one.endsAt, one.idleEndsAt) > now.getTime())
+    .slice()
   const personalUntil =
     row.personal_until && row.personal_until > now ? row.personal_until.getTime() : null
-  return withEnd({
+  const idleEndsAt = row.idle_ends_at.getTime()
+  const absoluteEndsAt = row.absolute_ends_at.getTime()
+  const authenticatedAt = row.authenticated_at.getTime()
+  // Every name is written out: objects made by spreading others take up more room.
+  return {
     id: row.id,
-    kind: row.kind,
+    kind: shared(row.kind),
     person: { id: row.user_id, name: row.user_name, email: row.email },
     organizations,
     personalUntil,
-    flowId: row.flow_id,
-    createdAt: row.created_at,
-    authenticatedAt: row.authenticated_at,
-    lastSeenAt: row.last_seen_at,
-    idleEndsAt: row.idle_ends_at,
-    absoluteEndsAt: row.absolute_ends_at,
-    browserHash: row.browser_hash,
+    authenticatedAt,
+    lastSeenAt: row.last_seen_at.getTime(),
+    idleEndsAt,
+    absoluteEndsAt,
+    browserKey: row.browser_hash && row.browser_hash.toString('latin1'),
     kept: row.kept,
-    reauthAt: row.kept ? row.authenticated_at.getTime() + reauthAfter(lifetimes, limits) : null,
-    lockedAt: row.locked_at,
-    challengedAt: row.challenged_at,
+    reauthAt: row.kept ? authenticatedAt + reauthAfter(lifetimes, limits) : null,
+    lockedAt: row.locked_at && row.locked_at.getTime(),
+    challengedAt: row.challenged_at && row.challenged_at.getTime(),
     ranOut: organizations.length < proofs.length || (row.personal_until !== null && !personalUntil),
+    goodUntil: firstEnd({ idleEndsAt, absoluteEndsAt, personalUntil, organizations }),
     ended:
       row.revoked_reason === null
         ? 'no'
         : superseding.has(row.revoked_reason)
           ? 'superseded'
           : 'revoked',
-    endedAt: row.revoked_at,
+    endedAt: row.revoked_at && row.revoked_at.getTime(),
     account: accountOf(row),
-  })
+  }
 }
 
-function toMembership(
-  { limits, provedAt, seenAt, notOnOrAfter, ...membership }: ProofRow,
-  kept: boolean,
-  lifetimes: Lifetimes,
-): Membership {
-  const { idle, absolute } = proofSpanOf(lifetimes, kept, limits)
+function toMembership(proof: ProofRow, kept: boolean, lifetimes: Lifetimes): Membership {
+  const { idle, absolute } = proofSpanOf(lifetimes, kept, proof.limits)
   return {
-    ...membership,
-    endsAt: Math.min(provedAt + absolute, notOnOrAfter ?? Infinity),
-    idleEndsAt: seenAt + idle,
+    id: shared(proof.id),
+    slug: shared(proof.slug),
+    name: shared(proof.name),
+    role: shared(proof.role),
+    connectionId: proof.connectionId && shared(proof.connectionId),
+    identityId: proof.identityId,
+    endsAt: Math.min(proof.provedAt + absolute, proof.notOnOrAfter ?? Infinity),
+    idleEndsAt: proof.seenAt + idle,
     idleFor: idle,
   }
 }
 
-/** A session as used at `now`: every idle end is moved on. */
-export function movedOn(session: StoredSession, lifetimes: Lifetimes, now: Date): StoredSession {
-  const idleEnd = now.getTime() + spanOf(lifetimes, session).idle
-  return withEnd({
-    ...session,
-    organizations: session.organizations.map((one) => ({
-      ...one,
-      idleEndsAt: now.getTime() + one.idleFor,
-    })),
-    lastSeenAt: now,
-    idleEndsAt: new Date(Math.min(idleEnd, session.absoluteEndsAt.getTime())),
-  })
+/** Words that many sessions have in common, such as their organization's name. */
+const common = new LRUCache<string, string>({ max: 10_000 })
+
+/** The same text, held once for all who have it: each answer of the database brings a copy of its own. */
+function shared<Text extends string>(text: Text): Text {
+  const known = common.get(text)
+  if (known !== undefined) return known as Text
+  common.set(text, text)
+  return text
 }
 
-function withEnd(session: Omit<StoredSession, 'goodUntil'>): StoredSession {
-  const ends = session.organizations.flatMap(({ endsAt, idleEndsAt }) => [endsAt, idleEndsAt])
-  const { idleEndsAt, absoluteEndsAt, personalUntil } = session
-  return {
-    ...session,
-    goodUntil: Math.min(
-      idleEndsAt.getTime(),
-      absoluteEndsAt.getTime(),
-      personalUntil ?? Infinity,
-      ...ends,
-    ),
-  }
+/** A session as used at `now`: every idle end is moved on. */
+export function movedOn(session: StoredSession, lifetimes: Lifetimes, now: Date): StoredSession {
+  const lastSeenAt = now.getTime()
+  const { personalUntil, absoluteEndsAt } = session
+  const idleEndsAt = Math.min(lastSeenAt + spanOf(lifetimes, session).idle, absoluteEndsAt)
+  const organizations = session.organizations.map((one) => ({
+    ...one,
+    idleEndsAt: lastSeenAt + one.idleFor,
+  }))
+  const goodUntil = firstEnd({ idleEndsAt, absoluteEndsAt, personalUntil, organizations })
+  return { ...session, organizations, lastSeenAt, idleEndsAt, goodUntil }
+}
+
+/** When the first of a session's ends is reached. */
+function firstEnd({
+  idleEndsAt,
+  absoluteEndsAt,
+  personalUntil,
+  organizations,
+}: Pick<
+  StoredSession,
+  'idleEndsAt' | 'absoluteEndsAt' | 'personalUntil' | 'organizations'
+>): number {
+  const ends = organizations.flatMap((one) => [one.endsAt, one.idleEndsAt])
+  return Math.min(idleEndsAt, absoluteEndsAt, personalUntil ?? Infinity, ...ends)
 }
 
 /** What has become of the account. A guest who has become a person is no guest any more: that guest is gone. */
@@ -260,13 +278,13 @@ export function judgeSession(session: StoredSession, now: Date): RichState['sess
   if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
   if (session.organizations.length === 0 && session.personalUntil === null)
     return session.ranOut ? 'expired' : 'revoked'
-  if (session.lockedAt) return isLockOver(session, now) ? 'revoked' : 'locked'
+  if (session.lockedAt !== null) return isLockOver(session, now) ? 'revoked' : 'locked'
   return session.reauthAt !== null && time >= session.reauthAt ? 'user-lapsed' : 'user-current'
 }
 
 /** Whether a locked session has waited long enough for its person. */
 export function isLockOver({ lockedAt, challengedAt }: StoredSession, now: Date): boolean {
-  return lockedAt !== null && challengedAt !== null && now >= later(challengedAt, lockedFor)
+  return lockedAt !== null && challengedAt !== null && now.getTime() >= challengedAt + lockedFor
 }
 
 /** Who last signed in with this browser, as far as a hint goes. */

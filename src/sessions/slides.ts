@@ -26,7 +26,7 @@ export interface Touch {
 
 /** Whether the last sliding write of a session is long enough ago for another. */
 export function isToSlide({ lastSeenAt }: StoredSession, now: Date): boolean {
-  return lastSeenAt.getTime() <= now.getTime() - slideEvery
+  return lastSeenAt <= now.getTime() - slideEvery
 }
 
 /** What gathering takes. */

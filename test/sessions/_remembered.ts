@@ -1,8 +1,8 @@
 import type { StoredSession } from '../../src/sessions/lookup.ts'
 import type { Found, SessionMemory } from '../../src/sessions/memory.ts'
 
-const at = new Date('2026-06-01T12:00:00Z')
-const later = new Date('2026-06-01T18:00:00Z')
+const at = Date.parse('2026-06-01T12:00:00Z')
+const later = Date.parse('2026-06-01T18:00:00Z')
 
 /** A live session; everything about it carries its number, or the organization's. */
 export function sessionOf(i: number, organization = i): StoredSession {
@@ -13,8 +13,8 @@ export function sessionOf(i: number, organization = i): StoredSession {
     role: 'member',
     connectionId: `connection-${organization}`,
     identityId: `identity-${i}`,
-    endsAt: later.getTime(),
-    idleEndsAt: later.getTime(),
+    endsAt: later,
+    idleEndsAt: later,
     idleFor: 3_600_000,
   } as const
   return {
@@ -23,19 +23,17 @@ export function sessionOf(i: number, organization = i): StoredSession {
     person: { id: `person-${i}`, name: `Person ${i}`, email: null },
     organizations: [membership],
     personalUntil: null,
-    flowId: null,
-    createdAt: at,
     authenticatedAt: at,
     lastSeenAt: at,
     idleEndsAt: later,
     absoluteEndsAt: later,
-    browserHash: null,
+    browserKey: null,
     kept: false,
     reauthAt: null,
     lockedAt: null,
     challengedAt: null,
     ranOut: false,
-    goodUntil: later.getTime(),
+    goodUntil: later,
     ended: 'no',
     endedAt: null,
     account: 'active',

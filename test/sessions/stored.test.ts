@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { sql } from 'kysely'
+import { tokenKey } from '../../src/lib/secrets.ts'
+import { findSession } from '../../src/sessions/lookup.ts'
+import { SessionMemory } from '../../src/sessions/memory.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 describe('what is stored of a session', () => {
   let app: TestApp
@@ -35,6 +43,37 @@ describe('what is stored of a session', () => {
       .execute()
     await assert.rejects(twice, /sessions_token_hash_key/)
   })
+
+  it('a node remembers a session in a kilobyte, its key and its place in the order of use included', async () => {
+    const { db, clock, lifetimes } = app.sallyport.services
+    await app.signIn(app.browser(), 'alice')
+    const { token_hash: hash } = await db
+      .selectFrom('sessions')
+      .select('token_hash')
+      .executeTakeFirstOrThrow()
+    const count = 1000
+    const memory = new SessionMemory({ sessions: count, dead: 1 })
+    const judging = { lifetimes, now: clock.now() }
+    const load = async () => ({ live: true, session: await findSession(db, hash, judging) })
+    const keys = Array.from({ length: count }, (_, i) => tokenKey(String(i)))
+    for (let i = 0; i < count; i += 50)
+      await Promise.all(keys.slice(i, i + 50).map((key) => memory.read(key, load, true)))
+    assert.equal(memory.size, count)
+    const full = heap()
+    memory.clear(0)
+    const each = (full - heap()) / count + keys[0]!.length + header
+    assert.ok(each > 500 && each <= 1024, `${Math.round(each)} bytes`)
+  })
+
+  /** What a text takes besides its characters. */
+  const header = 16
+
+  function heap(): number {
+    collect()
+    collect()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
 
   /** Runs with the database's own guards out of the way, as nothing but a fault of it could. */
   async function corrupt(statement: string): Promise<void> {
