@@ -15,6 +15,7 @@ import { confirmVerification, openVerification, verifyOwnAddress } from './web/a
 import { findSignIn } from './web/find-sign-in.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
+import { dropIdentity, oneIdentity } from './web/identities.ts'
 import { interrupted } from './web/interrupted.ts'
 import {
   askRemoveDomain,
@@ -28,7 +29,17 @@ import {
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { organizationSignIn, organizationSignIns } from './web/organization-sign-ins.ts'
-import { answerQuestion, callback, question, register, registration, start } from './web/sso.ts'
+import {
+  answerLink,
+  answerQuestion,
+  callback,
+  linkQuestion,
+  question,
+  register,
+  registration,
+  start,
+  startLink,
+} from './web/sso.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
@@ -72,6 +83,21 @@ export const routes: readonly Route[] = [
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
   { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
   { ...act, path: '/sso/:connection/continue', access: 'public', endpoint: answerQuestion },
+  {
+    ...act,
+    path: '/sso/:connection/link',
+    access: 'recent',
+    doing: 'Link one more sign-in to your account',
+    endpoint: startLink,
+  },
+  { ...read, path: '/link', access: 'public', endpoint: linkQuestion },
+  {
+    ...act,
+    path: '/link',
+    access: 'public',
+    doing: 'Link this sign-in to your account',
+    endpoint: answerLink,
+  },
   { ...read, path: '/register', access: 'public', endpoint: registration },
   { ...act, path: '/register', access: 'public', endpoint: register },
   { ...act, path: '/guest', access: 'public', endpoint: becomeGuest },
@@ -198,6 +224,14 @@ export const routes: readonly Route[] = [
     endpoint: endConnectionSessions,
   },
   { ...read, path: '/me', access: 'guest', hint: false, cors: true, endpoint: me },
+  { ...read, path: '/account/identities/:identity', access: 'user', endpoint: oneIdentity },
+  {
+    ...act,
+    path: '/account/identities/:identity/unlink',
+    access: 'recent',
+    doing: 'Unlink a sign-in from your account',
+    endpoint: dropIdentity,
+  },
   {
     ...act,
     path: '/account/addresses/verify',

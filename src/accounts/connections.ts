@@ -7,10 +7,13 @@ import { recordEvent } from './audit.ts'
 import type { Organization } from './organizations.ts'
 
 /**
- * Who may join by signing in when nobody has made them an account: nobody; whoever fills in a form; everybody, and on
- * a form only where this browser knows of somebody else.
+ * Who may join by signing in when nobody has made them an account: nobody; whoever is invited; whoever has an address in
+ * one of the organization's proven domains; whoever fills in a form; everybody, and on a form only where this browser
+ * knows of somebody else. An invitation counts under all of them.
  */
-export type Provisioning = 'off' | 'register' | 'everybody'
+export const provisionings = ['off', 'invited', 'domain', 'register', 'everybody'] as const
+
+export type Provisioning = (typeof provisionings)[number]
 export type ConnectionState = 'draft' | 'tested' | 'active' | 'disabled'
 
 /** An organization's way of signing in, without its secrets. */

@@ -54,6 +54,20 @@ export async function findIdentity(
   }
 }
 
+/** Whether an account has an identity at a connection; it can have one there. */
+export async function hasIdentityAt(
+  db: Db,
+  { userId, connectionId }: { readonly userId: string; readonly connectionId: string },
+): Promise<boolean> {
+  const found = await db
+    .selectFrom('identities')
+    .select('id')
+    .where('user_id', '=', userId)
+    .where('connection_id', '=', connectionId)
+    .execute()
+  return found.length > 0
+}
+
 /** What the provider last said of an identity. */
 export async function readClaims(db: Db, id: string): Promise<ProofData['claims']> {
   const { claims } = await db

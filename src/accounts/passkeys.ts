@@ -1,9 +1,9 @@
-import { sql } from 'kysely'
 import type { Db } from '../db/open.ts'
 import { AppError } from '../lib/errors.ts'
 import { isId, newId } from '../lib/ids.ts'
 import type { KnownPasskey, NewPasskey } from '../providers/passkeys.ts'
 import { recordEvent } from './audit.ts'
+import { hasOtherWayIn, holdPerson } from './ways-in.ts'
 
 /** One of a person's passkeys, as they see it. */
 export interface Passkey {
@@ -179,27 +179,9 @@ export async function removePasskey(
 ): Promise<boolean> {
   await holdPerson(tx, userId)
   if (!(await findOwnPasskey(tx, userId, id))) return false
-  if (!(await hasOtherWayIn(tx, userId, id))) throw new AppError('last_credential')
+  if (!(await hasOtherWayIn(tx, userId, { passkeyId: id, personally: true })))
+    throw new AppError('last_credential')
   await tx.deleteFrom('passkeys').where('id', '=', id).execute()
   await recordEvent(tx, { action: 'passkey.removed', actorId: userId, target: id, requestId }, now)
   return true
-}
-
-async function holdPerson(tx: Db, userId: string): Promise<void> {
-  await tx.selectFrom('users').select('id').where('id', '=', userId).forUpdate().execute()
-}
-
-/** Another passkey, a verified address, or an organization's provider. */
-async function hasOtherWayIn(tx: Db, userId: string, passkeyId: string): Promise<boolean> {
-  const { rows } = await sql<{ left: boolean }>`
-    select exists (select from passkeys where user_id = ${userId} and id <> ${passkeyId})
-      or exists (select from user_emails where user_id = ${userId} and verified_at is not null)
-      or exists (
-        select from identities i
-        join connections c on c.id = i.connection_id and c.state = 'active' and c.deleted_at is null
-        join organizations o on o.id = c.organization_id and o.deleted_at is null
-        join memberships m on m.organization_id = o.id and m.user_id = i.user_id and m.removed_at is null
-        where i.user_id = ${userId}
-      ) as left`.execute(tx)
-  return rows[0]!.left
 }

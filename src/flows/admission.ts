@@ -1,8 +1,8 @@
-import { recordEvent } from '../accounts/audit.ts'
+import { recordEvent, type AuditAction } from '../accounts/audit.ts'
 import { holdGuest } from '../accounts/users.ts'
 import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, type ErrorCode } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets.ts'
 import type { Outbox } from '../mails/outbox.ts'
 import type { Asker } from '../sessions/authenticate.ts'
@@ -10,7 +10,7 @@ import { decide, type Verdict } from '../sessions/decide.ts'
 import type { BrowserHint } from '../sessions/lookup.ts'
 import type { Node } from '../sessions/node.ts'
 import { announce } from '../sessions/revocations.ts'
-import type { Lifetimes } from '../sessions/lifetimes.ts'
+import { isRecent, type Lifetimes } from '../sessions/lifetimes.ts'
 import { openSession, type Grounds, type Opened } from '../sessions/sessions.ts'
 import { settle } from '../sessions/settle.ts'
 import type { RichState } from '../sessions/state.ts'
@@ -66,9 +66,18 @@ export interface Way<Found extends Owner = Owner> {
    * @throws AppError where strangers are not let in
    */
   register(tx: Db, now: Date, joining: Joining): Promise<Found>
+  /**
+   * Links what was proven to an account whose person has agreed to it and has just proven themself. Absent where there
+   * is nothing to link.
+   * @throws AppError `not_a_member`, `already_linked`
+   */
+  link?(tx: Db, userId: string, now: Date): Promise<Found>
   /** Writes down that the proof was given, and answers what the session rests on. */
-  accept(tx: Db, found: Found, now: Date): Promise<Grounds>
+  accept(tx: Db, found: Found, now: Date): Promise<Accepted>
 }
+
+/** What a session rests on, and whether the person has another role now, which their other sessions have to read. */
+export type Accepted = Grounds & { readonly roleChanged?: boolean }
 
 /** How somebody unknown comes to join. */
 export interface Joining {
@@ -87,6 +96,8 @@ export interface Arrival {
   readonly agreedToSwitch: boolean
   /** @default none: there was no form */
   readonly registration?: Registration | undefined
+  /** The account that is to have the identity from now on; it is the one signed in here. @default none */
+  readonly linkTo?: string | undefined
   /** Whether the person asks to be kept signed in. @default as in the session it replaces */
   readonly keep?: boolean | undefined
 }
@@ -100,33 +111,41 @@ export interface Admitted {
 /**
  * Lets somebody in, or says why not: the one place where a session can begin.
  * When it returns, the session that went is dead on every node.
- * @throws AppError `account_disabled`, `identity_conflict`, `not_a_member`, `provider_disabled`, `flow_invalid`
+ * @throws AppError `account_disabled`, `identity_conflict`, `identity_in_use`, `already_linked`, `not_a_member`, `provider_disabled`, `flow_invalid`
  */
 export async function admitArrival(
   services: AdmissionServices,
   arrival: Arrival,
 ): Promise<Admitted> {
-  const { admitted, position } = await commit(services, arrival).catch((error) => {
-    // Two first sign-ins of one person at once: the other made the account, and now it is found.
-    if (!firstKeys.some((key) => isDuplicate(error, key))) throw error
-    return commit(services, arrival)
-  })
+  const { admitted, position } = await commit(services, arrival)
+    .catch((error) => {
+      // Two first sign-ins of one person at once: the other made the account, and now it is found.
+      if (!firstKeys.some((key) => isDuplicate(error, key))) throw error
+      return commit(services, arrival)
+    })
+    .catch((error) => tellRefusedLink(services, arrival, error))
   await settle(services.db, services.node, position)
   return admitted
 }
 
 /** What says that somebody has just been given an account. */
-const firstKeys = ['identities_connection_id_issuer_subject_key', 'user_emails_verified']
+const firstKeys = [
+  'identities_connection_id_issuer_subject_key',
+  'identities_connection_id_user_id_key',
+  'user_emails_verified',
+]
 
 /** Flow consumed, account found or made, session opened, audit written; or none of it. */
 function commit(
   services: AdmissionServices,
-  { flowId, way, visitor, returnTo: wanted, agreedToSwitch, registration, keep }: Arrival,
+  { flowId, way, visitor, returnTo: wanted, agreedToSwitch, registration, linkTo, keep }: Arrival,
 ): Promise<{ admitted: Admitted; position: number }> {
   const { asker, requestId } = visitor
   const now = services.clock.now()
   return services.db.transaction().execute(async (tx) => {
-    const found = await way.find(tx)
+    const known = await way.find(tx)
+    const found =
+      linkTo === undefined ? known : await link(tx, services, { way, visitor, known, linkTo }, now)
     const { verdict } = await judgeArrival(tx, visitor, found)
     if (verdict.refuse)
       throw new AppError(verdict.refuse, { reason: verdict.audit ?? verdict.refuse })
@@ -168,9 +187,72 @@ function commit(
     }
     // A guest promoted has no session as a guest any more, on any node.
     const promoted = guest === owner.userId ? [{ kind: 'user', id: guest } as const] : []
-    const position = await announce(tx, [...opened.changed, ...promoted])
+    const changed = grounds.roleChanged ? [{ kind: 'user', id: owner.userId } as const] : []
+    const position = await announce(tx, [...opened.changed, ...promoted, ...changed])
     return { admitted: { opened, returnTo }, position }
   })
+}
+
+/**
+ * The identity as the account's that is to have it: linked now, or before. Nobody but the person signed in here links
+ * anything, and not on an old sign-in or in a browser that their session does not know.
+ */
+async function link(
+  tx: Db,
+  { lifetimes }: Pick<AdmissionServices, 'lifetimes'>,
+  {
+    way,
+    visitor,
+    known,
+    linkTo,
+  }: Pick<Arrival, 'way' | 'visitor'> & {
+    readonly known: Owner | undefined
+    readonly linkTo: string
+  },
+  now: Date,
+): Promise<Owner> {
+  const { session } = visitor.asker
+  if (!way.link || session?.kind !== 'user' || session.person.id !== linkTo)
+    throw new AppError('flow_invalid', { reason: 'user_mismatch' })
+  if (known && known.userId !== linkTo) throw new AppError('identity_in_use')
+  if (known) return known
+  if (!mayDecide(visitor, lifetimes, now)) throw new AppError('reauth_required')
+  return way.link(tx, linkTo, now)
+}
+
+/**
+ * Whether the person signed in here may decide on what leads to their account: they have signed in lately, and in this
+ * very browser. A session that came here from elsewhere may have been put here by somebody else.
+ */
+export function mayDecide(
+  { asker: { session }, browser }: Pick<Visitor, 'asker' | 'browser'>,
+  lifetimes: Lifetimes,
+  now: Date,
+): boolean {
+  if (session?.kind !== 'user') return false
+  const bound = session.browserHash?.equals(hashToken(browser)) ?? false
+  return bound && isRecent(session.authenticatedAt, lifetimes, now)
+}
+
+/** Tells both whom a refused link concerns: who asked for it, and whose the identity is. Neither hears of the other. */
+async function tellRefusedLink(
+  { db, clock }: AdmissionServices,
+  { way, visitor: { requestId }, linkTo }: Arrival,
+  error: unknown,
+): Promise<never> {
+  const code = linkTo !== undefined && error instanceof AppError ? error.code : undefined
+  const action = code && refusedLinks[code]
+  if (!action) throw error
+  const event = { action, outcome: 'deny', organizationId: way.organizationId, requestId } as const
+  await recordEvent(db, { ...event, actorId: linkTo, target: linkTo, data: way.told }, clock.now())
+  const owner = code === 'identity_in_use' ? await way.find(db) : undefined
+  if (owner) await recordEvent(db, { ...event, target: owner.userId, data: way.told }, clock.now())
+  throw error
+}
+
+const refusedLinks: Partial<Record<ErrorCode, AuditAction>> = {
+  identity_in_use: 'identity.in_use',
+  already_linked: 'identity.subject_changed',
 }
 
 /** Holds the guest who is to become the person: the one at work in this browser and none else, still a guest. */

@@ -1,31 +1,26 @@
 import { recordEvent } from '../accounts/audit.ts'
 import type { Connection } from '../accounts/connections.ts'
 import { findIdentity, readClaims } from '../accounts/identities.ts'
-import { later, minutes, seconds } from '../lib/clock.ts'
+import { findInvitation } from '../accounts/invitations.ts'
+import { seconds } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { hashToken, randomToken } from '../lib/secrets.ts'
+import { hashToken } from '../lib/secrets.ts'
 import { unsealProof, type ProofData } from '../providers/proof.ts'
 import type { Departure, Provider, Remembered } from '../providers/provider.ts'
-import type { Verdict } from '../sessions/decide.ts'
-import { describeGuest, type GuestRules } from '../sessions/guests.ts'
+import type { GuestRules } from '../sessions/guests.ts'
 import type { BrowserHint } from '../sessions/lookup.ts'
-import {
-  admitArrival,
-  judgeArrival,
-  type Admitted,
-  type AdmissionServices,
-  type Visitor,
-} from './admission.ts'
+import { admitArrival, type Admitted, type AdmissionServices, type Visitor } from './admission.ts'
 import { agreeToSwitch, type AskSwitch, type Switching } from './agree-to-switch.ts'
 import { sentTo, vouchedFor } from './tell.ts'
-import { dispatch, signatureOf, type Ended, type FlowKind, type Step } from './flow.ts'
-import { asksToRegister, readName, type Registration } from './registration.ts'
+import { dispatch, signatureOf, type Ended, type FlowKind, type Step, type Told } from './flow.ts'
+import { agreeToLink, join, type LinkQuestion } from './join.ts'
+import type { Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
 import { assertUsable, throughConnection } from './through-connection.ts'
 import {
+  findFlow,
   loadFlow,
-  restrictFlow,
   startFlow,
   type Bound,
   type FlowServices,
@@ -58,6 +53,12 @@ export interface LoginData extends Switching {
   readonly asked?: { readonly guestId: string | null }
   /** `none`: there was nothing to ask. */
   readonly registration?: Registration | 'none'
+  /** The invitation whose link was opened in this browser; it is looked at again when it is accepted. */
+  readonly invitationId?: string | undefined
+  /** Whose account the person has been asked to link this to. */
+  readonly askedToLink?: string
+  /** Whose account gets the identity; they have agreed to it. */
+  readonly linkTo?: string
 }
 
 /** One request of a sign-in. */
@@ -71,6 +72,8 @@ export interface LoginTurn extends Visitor {
   readonly agreed?: boolean
   /** The form of somebody who registers, as it was sent. */
   readonly form?: { readonly name: string | undefined; readonly keep: boolean }
+  /** Whether the person agreed to link what they have proven to the account they are signed in to. */
+  readonly links?: boolean
 }
 
 /** What somebody is asked who registers. */
@@ -96,9 +99,10 @@ export type LoginAnswer =
   | { readonly kind: 'leave'; readonly to: URL; readonly post?: Departure['post'] }
   | AskSwitch
   | RegistrationQuestion
+  | LinkQuestion
   | ({ readonly kind: 'signed-in' } & Admitted)
 
-type LoginStep = Step<LoginData, LoginTurn, LoginAnswer>
+export type LoginStep = Step<LoginData, LoginTurn, LoginAnswer>
 
 const leave: LoginStep = {
   name: 'leave',
@@ -147,96 +151,58 @@ const agree: LoginStep = agreeToSwitch(async ({ proof }, { services }) => {
   return identity && { ...identity, name: proof!.claims.name ?? proof!.claims.email }
 })
 
-/** How long somebody may take to register, in milliseconds. */
-const timeToRegister = minutes(10)
-
-const register: LoginStep = {
-  name: 'register',
-  version: 1,
-  done: ({ registration }) => registration !== undefined,
-  async run(data, turn) {
-    const { services, connection, asker, form } = turn
-    const identity = await findIdentity(services.db, data.proof!)
-    const { verdict, last } = await judgeArrival(services.db, turn, identity)
-    // Whoever has seen the form is not let in without it, even if nothing speaks for it any more.
-    const asks = asksToRegister(connection.provisioning, data.asked ? { row: 7 } : verdict)
-    if (identity || verdict.refuse || !asks) return { data: { ...data, registration: 'none' } }
-
-    const guest = asker.session?.kind === 'guest' ? asker.session : undefined
-    const work = guest ? await describeGuest(services, guest.person.id) : null
-    const guestId = guest && work !== null ? guest.person.id : null
-    const name = readName(form?.name)
-    // Only what the form has shown is kept: another guest may have come to this browser since.
-    if (form && name && data.asked && (!form.keep || data.asked.guestId === guestId))
-      return { data: { ...data, registration: { name, guestId: form.keep ? guestId : null } } }
-
-    const browser = data.asked ? undefined : await firstAsked(turn, verdict)
-    return {
-      data: { ...data, asked: { guestId } },
-      answer: {
-        kind: 'register',
-        name: form?.name ?? data.proof!.claims.name ?? '',
-        email: data.proof!.claims.email,
-        wrongName: form !== undefined && name === undefined,
-        work,
-        sameBrowser: verdict.row !== 6,
-        last: last?.gone ? undefined : last,
-        browser,
-      },
-    }
-  },
+/** What a sign-in through a connection comes to, whichever steps led there. */
+const finish: FlowKind<LoginData, LoginTurn, LoginAnswer>['finish'] = async (flow, turn) => {
+  const { returnTo, switching, registration, linkTo, invitationId, keep } = flow.data
+  const { requestId } = turn
+  const proof = unsealProof(flow.data.proof!)
+  const arrival = {
+    flowId: flow.id,
+    way: throughConnection(flow.bound!, proof, { invitationId, requestId }),
+    visitor: turn,
+    returnTo,
+    agreedToSwitch: switching === 'yes',
+    registration: registration === 'none' ? undefined : registration,
+    linkTo,
+    keep,
+  }
+  return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
 }
 
-/** Tells of a stranger, sets their time, and gives a browser that reminds of somebody gone a new key: the answer. */
-async function firstAsked(
-  { services, connection, handle, requestId }: LoginTurn,
-  { row, cookies }: Verdict,
-): Promise<string | undefined> {
-  const now = services.clock.now()
-  const browser = cookies.includes('clear_browser') ? randomToken(16) : undefined
-  await restrictFlow(services.db, handle, {
-    endsAt: later(now, timeToRegister),
-    browserHash: browser ? hashToken(browser) : undefined,
-  })
-  const event = {
-    organizationId: connection.organization.id,
-    data: { row, connection: connection.id },
+/** What administrators are told of an attempt. */
+function toldOf(kind: ThroughConnection): Told<LoginData, LoginTurn> {
+  return {
+    kind,
+    requestId: ({ requestId }) => requestId,
+    lines: ({ remembered, proof, reauthSince, asked, askedToLink, linkTo }) => [
+      ...(remembered ? [sentTo(remembered, reauthSince !== undefined)] : []),
+      ...(proof ? [vouchedFor(proof)] : []),
+      ...(asked ? [{ step: 'join', what: 'Nobody here has this identity: asked.' }] : []),
+      ...(askedToLink ? [{ step: 'join', what: 'Asked whether to link it to an account.' }] : []),
+      ...(linkTo ? [{ step: 'join', what: 'The person agreed to link it.' }] : []),
+    ],
   }
-  await recordEvent(
-    services.db,
-    { action: 'login.identity_unregistered', ...event, requestId },
-    now,
-  )
-  return browser
 }
 
 /** The steps of a sign-in, in order. */
 export const loginFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
-  steps: [leave, comeBack, agree, register],
-  async finish(flow, turn) {
-    const { returnTo, switching, registration, keep } = flow.data
-    const proof = unsealProof(flow.data.proof!)
-    const arrival = {
-      flowId: flow.id,
-      way: throughConnection(flow.bound!, proof, turn.requestId),
-      visitor: turn,
-      returnTo,
-      agreedToSwitch: switching === 'yes',
-      registration: registration === 'none' ? undefined : registration,
-      keep,
-    }
-    return { kind: 'signed-in', ...(await admitArrival(turn.services, arrival)) }
-  },
-  told: {
-    kind: 'login',
-    requestId: ({ requestId }) => requestId,
-    lines: ({ remembered, proof, reauthSince, asked }) => [
-      ...(remembered ? [sentTo(remembered, reauthSince !== undefined)] : []),
-      ...(proof ? [vouchedFor(proof)] : []),
-      ...(asked ? [{ step: 'register', what: 'Nobody here has this identity: asked.' }] : []),
-    ],
-  },
+  steps: [leave, comeBack, agree, join],
+  finish,
+  told: toldOf('login'),
 }
+
+/** The steps of linking one more way in to the account one is signed in to. */
+export const linkFlow: FlowKind<LoginData, LoginTurn, LoginAnswer> = {
+  steps: [leave, comeBack, agreeToLink],
+  finish,
+  told: toldOf('link'),
+}
+
+/** The flows that go through a connection and come back at its one address. */
+const flowKinds = { login: loginFlow, link: linkFlow } as const
+
+/** The name of a flow that goes through a connection. */
+export type ThroughConnection = keyof typeof flowKinds
 
 /** What a person chooses when they begin. */
 export interface Beginning {
@@ -245,12 +211,16 @@ export interface Beginning {
   readonly keep?: boolean | undefined
   /** Whether somebody signed in is to confirm that it is them. @default false */
   readonly reauth?: boolean
+  /** Whether somebody signed in wants one more way in to their account. @default false */
+  readonly linking?: boolean
+  /** The token of an invitation, from its mailed link. @default none */
+  readonly invitation?: string | undefined
 }
 
 /** Begins a sign-in through a connection and says where to send the browser. */
 export async function startLogin(
   turn: Omit<LoginTurn, 'handle'>,
-  { returnTo, loginHint, keep, reauth = false }: Beginning,
+  { returnTo, loginHint, keep, reauth = false, linking = false, invitation }: Beginning,
 ): Promise<LoginAnswer | Ended> {
   const { services, connection, browser, requestId } = turn
   assertUsable(connection)
@@ -266,12 +236,14 @@ export async function startLogin(
     loginHint: mine?.email ?? loginHint,
     keep,
     reauthSince: mine && now.toISOString(),
+    invitationId: invitation && (await invitationTo(turn, invitation)),
   }
-  const signature = signatureOf('login', loginFlow.steps, bound)
+  const kind: ThroughConnection = linking ? 'link' : 'login'
+  const signature = signatureOf(kind, flowKinds[kind].steps, bound)
   const { handle, flow } = await startFlow(
     services,
     {
-      kind: 'login',
+      kind,
       bound,
       signature,
       browserHash: hashToken(browser),
@@ -285,7 +257,21 @@ export async function startLogin(
     { action: 'flow.started', organizationId: bound.organizationId, target: flow.id, requestId },
     now,
   )
-  return dispatch(services, loginFlow, flow, { ...turn, handle })
+  return dispatch(services, flowKinds[kind], flow, { ...turn, handle })
+}
+
+/**
+ * The invitation that a mailed link is for.
+ * @throws AppError `invitation_invalid`, also for one to another organization
+ */
+async function invitationTo(
+  { services, connection }: Omit<LoginTurn, 'handle'>,
+  token: string,
+): Promise<string> {
+  const invitation = await findInvitation(services.db, token, services.clock.now())
+  if (invitation?.organization.id !== connection.organization.id)
+    throw new AppError('invitation_invalid', { reason: 'invitation_over' })
+  return invitation.id
 }
 
 /** Who the person of this session is at the connection's provider, where the session was proven through it. */
@@ -304,16 +290,27 @@ async function identityAt({
 export async function loadLogin(
   services: LoginServices,
   handle: string | null,
-  { browser, connection }: { browser: string | null; connection: Connection },
+  {
+    browser,
+    connection,
+    userId,
+  }: {
+    readonly browser: string | null
+    readonly connection: Connection
+    /** Who is signed in in this browser: linking goes on for whoever began it, and nobody else. */
+    readonly userId: string | undefined
+  },
 ): Promise<LoadedFlow<LoginData>> {
+  const kind = (await findFlow(services.db, handle))?.kind === 'link' ? 'link' : 'login'
   const binding = {
     browser,
-    kind: 'login',
+    kind,
     connectionId: connection.id,
+    ...(kind === 'link' && { userId: userId ?? 'nobody' }),
     signature: (bound: Bound | null) =>
       signatureOf(
-        'login',
-        loginFlow.steps,
+        kind,
+        flowKinds[kind].steps,
         bound && { ...bound, configVersion: connection.configVersion },
       ),
   } as const
@@ -332,7 +329,7 @@ export async function continueLogin(
   const awaitsReturn =
     flow.data.remembered !== undefined && flow.data.proof === undefined && !flow.claimed
   if (awaitsReturn && !turn.back) throw new AppError('flow_invalid', { reason: 'step_mismatch' })
-  return dispatch(turn.services, loginFlow, flow, turn)
+  return dispatch(turn.services, flowKinds[flow.kind === 'link' ? 'link' : 'login'], flow, turn)
 }
 
 /** The redirect URI of a connection: its own, so that no provider's answer can reach another's. */

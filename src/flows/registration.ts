@@ -1,4 +1,4 @@
-import type { Provisioning } from '../accounts/connections.ts'
+import type { LetsIn } from '../accounts/joining.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
 import type { Db } from '../db/open.ts'
 import { hashToken, tokenKey } from '../lib/secrets.ts'
@@ -22,11 +22,11 @@ const unknownHere = [5, 6, 7, 8]
  * may have an account already (docs/decisions/0011).
  */
 export function asksToRegister(
-  provisioning: Provisioning,
+  policy: LetsIn,
   { row, refuse }: Partial<Verdict> & Pick<Verdict, 'row'>,
 ): boolean {
-  if (provisioning === 'off' || refuse || !unknownHere.includes(row)) return false
-  return provisioning === 'register' || row !== 8
+  if (policy === 'nobody' || refuse || !unknownHere.includes(row)) return false
+  return policy === 'register' || row !== 8
 }
 
 const longestName = 200

@@ -29,10 +29,10 @@ export type FlowOutcome =
     }
 
 /**
- * What a flow is about. `mail` and `passkey`: signing in without an organization. `interrupted`: what a person was
+ * What a flow is about. `link`: one more way in to the account one is signed in to. `mail` and `passkey`: signing in without an organization. `interrupted`: what a person was
  * about to send when they were asked to sign in again.
  */
-export type FlowName = 'login' | 'mail' | 'passkey' | 'interrupted'
+export type FlowName = 'login' | 'link' | 'mail' | 'passkey' | 'interrupted'
 
 /** The connection a sign-in goes through, as it was when the sign-in began. */
 export interface Bound {
@@ -238,18 +238,18 @@ export async function restrictFlow(
     .execute()
 }
 
-/** The connection a flow goes through, for an address that does not name it. It says nothing of who may go on. */
-export async function findConnectionOfFlow(
+/** What a flow is about, for an address that does not say it. It says nothing of who may go on. */
+export async function findFlow(
   db: Db,
   handle: string | null,
-): Promise<string | undefined> {
+): Promise<{ kind: FlowName; connectionId: string | null } | undefined> {
   if (!handle || !isToken(handle)) return undefined
   const row = await db
     .selectFrom('flows')
-    .select('connection_id')
+    .select(['kind', 'connection_id'])
     .where('handle_hash', '=', hashToken(handle))
     .executeTakeFirst()
-  return row?.connection_id ?? undefined
+  return row && { kind: row.kind as FlowName, connectionId: row.connection_id }
 }
 
 /** Takes the right to do what may be done once only. One request gets it, all others get undefined. */

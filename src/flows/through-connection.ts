@@ -1,11 +1,19 @@
 import { recordEvent } from '../accounts/audit.ts'
 import { findConnection, type Connection } from '../accounts/connections.ts'
-import { findIdentity, linkIdentity, markVerified, type Identity } from '../accounts/identities.ts'
-import { addMember, markLinked } from '../accounts/organizations.ts'
+import {
+  findIdentity,
+  hasIdentityAt,
+  linkIdentity,
+  markVerified,
+  type Identity,
+} from '../accounts/identities.ts'
+import { acceptInvitation } from '../accounts/invitations.ts'
+import { followRole, joinThrough, letsIn, standingOf } from '../accounts/joining.ts'
+import { markLinked } from '../accounts/organizations.ts'
 import { createUser, promoteGuest } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import { AppError } from '../lib/errors.ts'
-import type { Proof } from '../providers/proof.ts'
+import type { Claims, Proof } from '../providers/proof.ts'
 import type { Joining, Way } from './admission.ts'
 import { asksToRegister } from './registration.ts'
 import type { Bound } from './store.ts'
@@ -15,6 +23,15 @@ export function assertUsable({ state }: Connection): void {
   if (state !== 'active') throw new AppError('provider_disabled', { reason: `connection_${state}` })
 }
 
+/** What else a sign-in through a connection brings. */
+export interface Bringing {
+  /** The invitation whose link was opened in this browser. */
+  readonly invitationId?: string | undefined
+  readonly requestId: string
+}
+
+type Found = Pick<Identity, 'id' | 'userId' | 'owner'>
+
 /**
  * The way in through an organization's connection: its identity selects the account, and nothing else does.
  * @param bound the connection as it was when the sign-in began
@@ -22,40 +39,94 @@ export function assertUsable({ state }: Connection): void {
 export function throughConnection(
   bound: Bound,
   proof: Proof,
-  requestId: string,
-): Way<Pick<Identity, 'id' | 'userId' | 'owner'>> {
+  { invitationId, requestId }: Bringing,
+): Way<Found> {
   const { organizationId, connectionId, configVersion } = bound
+  const { claims } = proof
+  const addresses = claims.email ? [claims.email] : []
+  const event = (actorId: string) => ({ actorId, organizationId, requestId })
+  const accept = (tx: Db, userId: string, now: Date) =>
+    acceptInvitation(tx, { id: invitationId!, userId, addresses, ...event(userId) }, now)
   return {
     organizationId,
     told: { connection: connectionId },
     async find(tx) {
       await holdConnection(tx, bound)
       const identity = await findIdentity(tx, proof, { hold: true })
-      if (identity?.removed && identity.owner === 'active')
+      if (identity?.removed && identity.owner === 'active' && !invitationId)
         throw new AppError('not_a_member', { reason: 'removed' })
       return identity
     },
     async register(tx, now, joining) {
-      const { provisioning } = await holdConnection(tx, bound)
-      if (provisioning === 'off')
+      const connection = await holdConnection(tx, bound)
+      const policy = invitationId ? 'everybody' : await letsIn(tx, connection, claims)
+      if (policy === 'nobody')
         throw new AppError('not_a_member', { reason: 'identity_unregistered' })
-      if (!joining.registration && asksToRegister(provisioning, joining.verdict))
+      if (!joining.registration && asksToRegister(policy, joining.verdict))
         throw new AppError('flow_invalid', { reason: 'not_registered' })
       const userId = await makePerson(tx, proof, joining, now)
-      const id = await linkIdentity(tx, { key: proof, userId, claims: proof.claims }, now)
-      await addMember(tx, { organizationId, userId, role: 'member' }, now)
-      const event = { actorId: userId, organizationId, requestId }
+      const id = await linkIdentity(tx, { key: proof, userId, claims }, now)
+      if (!invitationId) await joinThrough(tx, connection, { userId, claims }, now)
       const data = joining.registration?.guestId ? { from: 'guest' } : {}
-      await recordEvent(tx, { action: 'user.registered', ...event, target: userId, data }, now)
-      await recordEvent(tx, { action: 'identity.linked', ...event, target: id }, now)
+      const registered = { ...event(userId), target: userId, data }
+      await recordEvent(tx, { action: 'user.registered', ...registered }, now)
+      await recordEvent(tx, { action: 'identity.linked', ...event(userId), target: id }, now)
+      return { id, userId, owner: 'active' }
+    },
+    async link(tx, userId, now) {
+      const connection = await holdConnection(tx, bound)
+      await assertMayLink(tx, connection, { userId, claims, invitationId })
+      if (!invitationId) await joinThrough(tx, connection, { userId, claims }, now)
+      const id = await linkIdentity(tx, { key: proof, userId, claims }, now)
+      const linked = { ...event(userId), target: id, data: { to: 'account' } }
+      await recordEvent(tx, { action: 'identity.linked', ...linked }, now)
       return { id, userId, owner: 'active' }
     },
     async accept(tx, { id, userId }, now) {
-      await markVerified(tx, { id, claims: proof.claims }, now)
+      if (invitationId) await accept(tx, userId, now)
+      await markVerified(tx, { id, claims }, now)
       await markLinked(tx, { organizationId, userId }, now)
-      return { proof, organizationId, identityId: id, configVersion }
+      const connection = { id: connectionId, organization: { id: organizationId } }
+      const role = await followRole(tx, connection, { userId, claims })
+      const changed = { ...event(userId), target: userId, data: { role, from: 'provider' } }
+      if (role) await recordEvent(tx, { action: 'member.role_changed', ...changed }, now)
+      return {
+        proof,
+        organizationId,
+        identityId: id,
+        configVersion,
+        roleChanged: role !== undefined,
+      }
     },
   }
+}
+
+/**
+ * Whether an account may be linked to an identity of a connection: as a member, or as somebody whom the organization
+ * lets in. Asked before the question, and once more in the transaction that links.
+ * @throws AppError `not_a_member`, `already_linked`
+ */
+export async function assertMayLink(
+  db: Db,
+  connection: Connection,
+  {
+    userId,
+    claims,
+    invitationId,
+  }: {
+    readonly userId: string
+    readonly claims: Claims
+    readonly invitationId?: string | undefined
+  },
+): Promise<void> {
+  const standing = await standingOf(db, { organizationId: connection.organization.id, userId })
+  if (standing === 'removed' && !invitationId)
+    throw new AppError('not_a_member', { reason: 'removed' })
+  const joins = invitationId || standing === 'member'
+  if (!joins && (await letsIn(db, connection, claims, userId)) === 'nobody')
+    throw new AppError('not_a_member', { reason: 'identity_unregistered' })
+  if (await hasIdentityAt(db, { userId, connectionId: connection.id }))
+    throw new AppError('already_linked', { reason: 'other_subject' })
 }
 
 /** A new account; or the guest’s own, who becomes a person under the same id. */

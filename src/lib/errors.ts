@@ -90,7 +90,8 @@ export const errors = {
   last_credential: {
     status: 409,
     title: 'This is your only way in',
-    advice: 'Add another passkey or verify an address first. Then you can remove this one.',
+    advice:
+      'Add another one first: a passkey, a verified address, or another organization’s sign-in. Then you can remove this one.',
   },
   flow_invalid: {
     status: 400,

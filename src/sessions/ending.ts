@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
 import { setMemberRemoved } from '../accounts/organizations.ts'
+import { holdUnlinkable, unlinkIdentity, type Unlinking } from '../accounts/own-identities.ts'
 import type { Db } from '../db/open.ts'
 import type { NameId } from '../providers/proof.ts'
 import { endFlows } from './pending.ts'
@@ -43,6 +44,8 @@ export type EndReason =
   | 'identity_revoked'
   /** The provider says that its own session is over. */
   | 'provider_logout'
+  /** The person took that sign-in off their account. */
+  | 'identity_unlinked'
 
 /**
  * Ends what sessions prove to an organization. A session that proves something else goes on for that; one with nothing
@@ -77,6 +80,28 @@ export function removeMember(
     await recordEvent(tx, { action: 'member.removed', ...event }, now)
     const { result, targets } = await takeProofs(tx, member, actor, now)
     return { result, targets: [...targets, { kind: 'user', id: userId }] }
+  })
+}
+
+/**
+ * Takes one of a person's sign-ins off their account, and ends what it proved, also in the session in which they do it.
+ * Answers whether there was one.
+ * @throws AppError as {@link holdUnlinkable}
+ */
+export function unlinkOwnIdentity(
+  revoking: Revoking,
+  unlinking: Unlinking,
+  now: Date,
+): Promise<boolean> {
+  return revoke(revoking, async (tx) => {
+    const identity = await holdUnlinkable(tx, unlinking)
+    if (!identity) return { result: false, targets: [] }
+    const { userId, requestId } = unlinking
+    const proofs = { organizationId: identity.organization.id, identityId: identity.id } as const
+    const which = { ...proofs, reason: 'identity_unlinked' } as const
+    const { targets } = await takeProofs(tx, which, { userId, requestId }, now)
+    await unlinkIdentity(tx, unlinking, identity, now)
+    return { result: true, targets: [...targets, { kind: 'identity', id: identity.id }] }
   })
 }
 

@@ -9,6 +9,7 @@ import { listNotices, type Notice } from '../sessions/notices.ts'
 import { revokeSession, revokeSessionsOf } from '../sessions/revoke.ts'
 import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
 import { addressSection } from './addresses.ts'
+import { identitySection } from './identities.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
 import { passkeySection } from './passkeys.ts'
 import { tabOf } from './tabs.ts'
@@ -52,7 +53,8 @@ export const account: Endpoint = async (exchange) => {
         </ul>
         ${endOthers(sessions.length - 1)}
       </section>
-      ${await addressSection(exchange)} ${await passkeySection(exchange)}
+      ${await identitySection(exchange)} ${await addressSection(exchange)}
+      ${await passkeySection(exchange)}
       <section aria-labelledby="sign-out">
         <h2 id="sign-out">Sign out</h2>
         <p class="quiet">

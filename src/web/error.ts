@@ -55,6 +55,13 @@ const wordings: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, Wordi
       advice: 'The settings were updated while you were signing in. Start again.',
     },
   },
+  forbidden: {
+    required_by_organization: {
+      title: 'Your organization requires this sign-in',
+      advice:
+        'Its members get in this way only, so it cannot be unlinked. Link another one of the organization first, or leave the organization.',
+    },
+  },
   not_a_member: {
     address_unknown: {
       title: 'No account has this address',
@@ -129,7 +136,7 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
 /** To where the person was: the organization's sign-in, sign-in at all, or the start page. */
 async function wayBack({ code, status }: AppError, { url, services }: ErrorContext): Promise<Way> {
   const [, room, connectionId] = url.pathname.split('/')
-  if (room === 'register') return { href: '/login', label: 'Go to sign-in' }
+  if (room === 'register' || room === 'link') return { href: '/login', label: 'Go to sign-in' }
   if (url.pathname.startsWith('/login/mail'))
     return { href: '/login/mail', label: 'Ask for a new link' }
   if (room === 'login') return { href: '/login?other=1', label: 'Choose your organization' }

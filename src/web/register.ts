@@ -10,6 +10,8 @@ interface Registering {
   /** Hidden fields. */
   readonly fields: Readonly<Record<string, string>>
   readonly termsUrl: URL | undefined
+  /** Where somebody who has an account here already goes on once they have signed in to it. @default nowhere */
+  readonly toLink?: string
 }
 
 /** The form of somebody who signs in for the first time. It says the same whether or not an address is known here. */
@@ -19,6 +21,7 @@ export function registerPage({
   action,
   fields,
   termsUrl,
+  toLink,
 }: Registering): Promise<Response> {
   return page(
     { title: 'Create your account', status: question.wrongName ? 422 : 200 },
@@ -45,8 +48,21 @@ export function registerPage({
         ${terms(termsUrl)}
         <button class="primary">Create account</button>
       </form>
+      ${toLink === undefined ? '' : signInToLink(toLink)}
       <p><a class="button" href="/">Cancel</a></p>`,
   )
+}
+
+/** Proving an account is signing in to it, in whichever way it can be; this form is then a question whether to link. */
+function signInToLink(toLink: string): Html {
+  return html`<p class="also">
+      Do you have an account here already? Sign in to it, and you can link this sign-in to it.
+    </p>
+    <p>
+      <a class="button" href="/login?other=1&return_to=${encodeURIComponent(toLink)}"
+        >Sign in to my account</a
+      >
+    </p>`
 }
 
 /** Nothing here says who was here before, beyond what the sign-in page says to everybody. */

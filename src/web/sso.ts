@@ -1,6 +1,6 @@
 import { findConnection, type Connection } from '../accounts/connections.ts'
 import { recordDeadEnd } from '../flows/attempts.ts'
-import { consumeFlow, findConnectionOfFlow } from '../flows/store.ts'
+import { consumeFlow, findFlow } from '../flows/store.ts'
 import {
   continueLogin,
   loadLogin,
@@ -8,6 +8,7 @@ import {
   type LoginAnswer,
   type LoginTurn,
 } from '../flows/login.ts'
+import { mayDecide } from '../flows/admission.ts'
 import type { Ended } from '../flows/flow.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
@@ -16,6 +17,7 @@ import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { endIfLocked } from '../sessions/lock.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
 import { leaveByForm } from './leave-by-form.ts'
+import { linkPage } from './link.ts'
 import { html, page, seeOther } from './page.ts'
 import { switchPage } from './switch.ts'
 import { registerPage } from './register.ts'
@@ -32,6 +34,7 @@ export const start: Endpoint = async (exchange) => {
     loginHint: form['login_hint'],
     keep: reauth ? undefined : form['keep'] === 'yes',
     reauth,
+    invitation: form['invitation'],
   })
   const response = await respond(exchange, connection, answer)
   response.headers.append(
@@ -56,29 +59,59 @@ export const question: Endpoint = async (exchange) =>
 export const answerQuestion: Endpoint = async (exchange) =>
   resume(exchange, exchange.form['state'] ?? null, { agreed: exchange.form['choice'] === 'switch' })
 
+/** `POST /sso/:connection/link`: begins to link one more way in to the account of whoever is signed in. */
+export const startLink: Endpoint = async (exchange) => {
+  const { asker } = exchange
+  const browser = asker.browser
+  if (!browser) throw new AppError('reauth_required')
+  const connection = await connectionOf(exchange)
+  const turn = turnOf(exchange, connection, browser)
+  const answer = await startLogin(turn, { returnTo: '/account', linking: true })
+  return respond(exchange, connection, answer)
+}
+
+/** `GET /link`: asks whether a sign-in is to be linked to the account of whoever is signed in. */
+export const linkQuestion: Endpoint = async (exchange) =>
+  resumeByHandle(exchange, exchange.url.searchParams.get('state'), {})
+
+/** `POST /link`: the answer. A yes needs a recent sign-in in this browser. */
+export const answerLink: Endpoint = async (exchange) => {
+  const { services, asker, form } = exchange
+  const { choice, state = null } = form
+  if (choice !== 'link' && choice !== 'stay')
+    throw new AppError('invalid_request', { reason: 'no_choice' })
+  if (choice === 'stay') return resumeByHandle(exchange, state, { agreed: false })
+  if (asker.session?.kind !== 'user' || !asker.browser)
+    throw new AppError('flow_invalid', { reason: 'user_mismatch' })
+  const visitor = { asker, browser: asker.browser }
+  if (!mayDecide(visitor, services.lifetimes, services.clock.now()))
+    throw new AppError('reauth_required')
+  return resumeByHandle(exchange, state, { links: true })
+}
+
 /** `GET /register`: the form of somebody who signs in for the first time. */
 export const registration: Endpoint = async (exchange) =>
-  resumeRegistration(exchange, exchange.url.searchParams.get('state'), {})
+  resumeByHandle(exchange, exchange.url.searchParams.get('state'), {})
 
 /** `POST /register`: makes the account and signs in. */
 export const register: Endpoint = async (exchange) => {
   const { state = null, name, keep } = exchange.form
-  return resumeRegistration(exchange, state, { form: { name, keep: keep === 'yes' } })
+  return resumeByHandle(exchange, state, { form: { name, keep: keep === 'yes' } })
 }
 
 /** A sign-in whose address does not name its connection. */
-async function resumeRegistration(
+async function resumeByHandle(
   exchange: Exchange,
   handle: string | null,
   brought: Brought,
 ): Promise<Response> {
-  const connectionId = await findConnectionOfFlow(exchange.services.db, handle)
+  const connectionId = (await findFlow(exchange.services.db, handle))?.connectionId
   if (!connectionId) throw new AppError('flow_invalid', { reason: 'unknown' })
   return resume({ ...exchange, params: { connection: connectionId } }, handle, brought)
 }
 
 /** What a request brings to a sign-in under way. */
-type Brought = Pick<LoginTurn, 'back' | 'agreed' | 'form'>
+type Brought = Pick<LoginTurn, 'back' | 'agreed' | 'form' | 'links'>
 
 async function resume(
   exchange: Exchange,
@@ -89,7 +122,8 @@ async function resume(
   // Nobody knows whose session there is in this browser, and it must not be lost to a sign-in.
   if (asker.verdict.standing === 'unavailable') throw new AppError('temporarily_unavailable')
   const connection = await connectionOf(exchange)
-  const loaded = await loadLogin(services, handle, { browser: asker.browser, connection })
+  const userId = asker.session?.kind === 'user' ? asker.session.person.id : undefined
+  const loaded = await loadLogin(services, handle, { browser: asker.browser, connection, userId })
   if (loaded.state === 'consumed')
     return respond(exchange, connection, { kind: 'ended', outcome: loaded.outcome })
   if (loaded.state !== 'live') {
@@ -155,8 +189,12 @@ async function respond(
         action: '/register',
         fields: { state: handle },
         termsUrl: exchange.services.termsUrl,
+        toLink: `/link?state=${handle}`,
       })
     }
+    case 'ask-link':
+      if (exchange.request.url.includes('/callback')) return seeOther(`/link?state=${handle}`)
+      return linkPage(connection.organization, answer, handle)
     case 'signed-in':
       return arrived(exchange, answer)
     case 'ended':

@@ -426,16 +426,16 @@ describe('the rule for row 8', () => {
     const proof = prove({ connectionId: app.connectionId, issuer, subject: 'x', claims: {} })
     const joining = (row: number) => ({ verdict: { row } as Verdict, registration: undefined })
     const register = (row: number) =>
-      throughConnection(bound, proof, 'r').register(db, clock.now(), joining(row))
+      throughConnection(bound, proof, { requestId: 'r' }).register(db, clock.now(), joining(row))
     for (const row of [5, 6, 7]) await assert.rejects(register(row), { reason: 'not_registered' })
     assert.equal((await register(8)).owner, 'active')
   })
 
   it('asks nobody where all are let in and nothing contradicts, everybody where there is a form, and never where joining is off', async () => {
     const { asksToRegister } = await import('../../src/flows/registration.ts')
-    const asked = (provisioning: 'off' | 'register' | 'everybody') =>
-      [1, 3, 5, 6, 7, 8].filter((row) => asksToRegister(provisioning, { row }))
-    assert.deepEqual(asked('off'), [])
+    const asked = (policy: 'nobody' | 'register' | 'everybody') =>
+      [1, 3, 5, 6, 7, 8].filter((row) => asksToRegister(policy, { row }))
+    assert.deepEqual(asked('nobody'), [])
     assert.deepEqual(asked('everybody'), [5, 6, 7])
     assert.deepEqual(asked('register'), [5, 6, 7, 8])
     assert.equal(asksToRegister('register', { row: 5, refuse: 'identity_conflict' }), false)
