@@ -3,7 +3,7 @@ import { holdGuest } from '../accounts/users.ts'
 import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
-import { hashToken } from '../lib/secrets.ts'
+import { hashToken, tokenKey } from '../lib/secrets.ts'
 import type { Outbox } from '../mails/outbox.ts'
 import type { Asker } from '../sessions/authenticate.ts'
 import { decide, type Verdict } from '../sessions/decide.ts'
@@ -230,7 +230,7 @@ export function mayDecide(
   now: Date,
 ): boolean {
   if (session?.kind !== 'user') return false
-  const bound = session.browserHash?.equals(hashToken(browser)) ?? false
+  const bound = session.browserKey === tokenKey(browser)
   return bound && isRecent(session.authenticatedAt, lifetimes, now)
 }
 
