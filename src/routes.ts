@@ -40,6 +40,19 @@ import {
   start,
   startLink,
 } from './web/sso.ts'
+import {
+  invite,
+  inviteAgain,
+  organizationInvitations,
+  withdrawInvited,
+} from './web/organization-invitations.ts'
+import {
+  askRemoval,
+  changeMemberRole,
+  organizationMember,
+  removeFromOrganization,
+} from './web/organization-member.ts'
+import { organizationMembers, remindUnlinked } from './web/organization-members.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
@@ -170,6 +183,67 @@ export const routes: readonly Route[] = [
     access: 'recent',
     doing: 'Remove a domain of your organization',
     endpoint: removeOwnDomain,
+  },
+  { ...read, path: '/organizations/:org/members', access: 'user', endpoint: organizationMembers },
+  {
+    ...act,
+    path: '/organizations/:org/members/remind',
+    access: 'recent',
+    doing: 'Mail members whose account is not linked',
+    endpoint: remindUnlinked,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/members/:person',
+    access: 'user',
+    endpoint: organizationMember,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/members/:person/role',
+    access: 'recent',
+    doing: 'Change a member’s role',
+    endpoint: changeMemberRole,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/members/:person/remove',
+    access: 'user',
+    endpoint: askRemoval,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/members/:person/remove',
+    access: 'recent',
+    doing: 'Remove a member',
+    endpoint: removeFromOrganization,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/invitations',
+    access: 'user',
+    endpoint: organizationInvitations,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/invitations',
+    access: 'recent',
+    doing: 'Invite somebody to your organization',
+    endpoint: invite,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/invitations/:invitation/again',
+    access: 'recent',
+    doing: 'Send an invitation again',
+    endpoint: inviteAgain,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/invitations/:invitation/withdraw',
+    access: 'recent',
+    doing: 'Withdraw an invitation',
+    endpoint: withdrawInvited,
   },
   {
     ...read,

@@ -31,6 +31,12 @@ export const auditActions = {
   'passkey.refused': 'A passkey was refused; the reason says why.',
   'organization.created': 'An organization was made.',
   'member.removed': 'Somebody was removed from an organization.',
+  'member.left': 'Somebody left an organization.',
+  'member.link_mails_sent':
+    'Members whose sign-in is not linked yet were mailed how to link it; how many, and how many have no verified address.',
+  'organization.renamed': 'An organization got another name.',
+  'organization.policy_changed':
+    'What an organization asks of sessions, or what role new members get, was changed.',
   'sessions.ended':
     'What sessions prove to an organization was ended, or everything; the data say how many.',
   'member.role_changed': 'A member got another role.',

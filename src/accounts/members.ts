@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import type { Db } from '../db/open.ts'
+import { isId } from '../lib/ids.ts'
+import type { Role } from './organizations.ts'
 
 /** Whether the provider vouches for a member: not yet, yes, not lately, not any more. */
-export const linkStates = ['unlinked', 'linked', 'suspect', 'revoked'] as const
+export const linkStates = ['linked', 'unlinked', 'suspect', 'revoked'] as const
 
 export type LinkState = (typeof linkStates)[number]
 
@@ -23,4 +25,131 @@ export async function countMembers(db: Db, organizationId: string): Promise<Memb
     from memberships m join users u on u.id = m.user_id and u.deleted_at is null
     where m.organization_id = ${organizationId} and m.removed_at is null`.execute(db)
   return rows[0]!
+}
+
+/** A member as their organization's administrators see them. */
+export interface Member {
+  readonly userId: string
+  readonly name: string
+  readonly role: Role
+  /** Who says what role it is. */
+  readonly roleFrom: 'application' | 'provider'
+  readonly linkState: LinkState
+  readonly linkReason: string | null
+  readonly linkSince: Date
+  /** What the organization's own provider calls them; never an address that they keep to themselves. */
+  readonly email: string | null
+  /** When they last proved to the organization who they are; null: not in living memory. */
+  readonly lastSeenAt: Date | null
+  readonly suspended: boolean
+}
+
+/** Which members are asked for. */
+export interface MemberQuery {
+  /** @default of whatever state */
+  readonly state?: LinkState | undefined
+  /** Part of the name. @default whatever name */
+  readonly search?: string | undefined
+  /** The id of the last member of the page before. @default from the beginning */
+  readonly after?: string | undefined
+  /** @default 50 */
+  readonly limit?: number
+}
+
+/** Members by name, a page at a time. One more than `limit` is never answered; `next` says whether there are more. */
+export async function listMembers(
+  db: Db,
+  organizationId: string,
+  { state, search, after, limit = 50 }: MemberQuery = {},
+): Promise<{ readonly members: readonly Member[]; readonly next: string | null }> {
+  const pattern = `%${(search ?? '').replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+  const where = [
+    state ? sql`and m.link_state = ${state}` : sql``,
+    search ? sql`and u.name ilike ${pattern}` : sql``,
+    // Whoever is no member of this organization is not a place to begin at, whoever they are.
+    after
+      ? sql`and (u.name, u.id) > (select b.name, b.id from users b join memberships bm on bm.user_id = b.id
+          where b.id = ${after} and bm.organization_id = ${organizationId})`
+      : sql``,
+  ]
+  const { rows } = await sql<Member>`${memberRows(organizationId)} ${sql.join(where, sql` `)}
+    order by u.name, u.id limit ${limit + 1}`.execute(db)
+  const members = rows.slice(0, limit)
+  return { members, next: rows.length > limit ? members.at(-1)!.userId : null }
+}
+
+/** One member; undefined for anybody else, whether or not there is such a person. */
+export async function findMember(
+  db: Db,
+  { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
+): Promise<Member | undefined> {
+  if (!isId(userId)) return undefined
+  const { rows } = await sql<Member>`${memberRows(organizationId)} and u.id = ${userId}`.execute(db)
+  return rows[0]
+}
+
+function memberRows(organizationId: string) {
+  return sql`
+    select u.id as "userId", u.name, m.role, m.role_from as "roleFrom", m.link_state as "linkState",
+      m.link_reason as "linkReason", m.link_since as "linkSince", u.suspended_at is not null as suspended,
+      own.email, greatest(own.at, (
+        select max(p.proved_at) from sessions s join session_proofs p on p.session_id = s.id
+        where s.user_id = u.id and p.organization_id = m.organization_id)) as "lastSeenAt"
+    from memberships m
+    join users u on u.id = m.user_id and u.deleted_at is null
+    left join lateral (
+      select i.claims->>'email' as email, i.last_verified_at as at from identities i
+      join connections c on c.id = i.connection_id and c.organization_id = m.organization_id
+      where i.user_id = u.id order by i.last_verified_at desc limit 1) own on true
+    where m.organization_id = ${organizationId} and m.removed_at is null`
+}
+
+/** Why somebody's membership was left as it is. */
+export type MembershipRefused =
+  | 'not_a_member'
+  /** Nobody changes somebody who is more than they are themselves, or makes somebody that. */
+  | 'role_too_high'
+  /** Every organization has an owner who can sign in. */
+  | 'last_owner'
+
+/** Whose membership is to be changed, and by whom. */
+export interface MembershipChange {
+  readonly organizationId: string
+  readonly userId: string
+  /** Null: they are to be a member no more. */
+  readonly role: Role | null
+  readonly actorId: string
+}
+
+const ranks: readonly Role[] = ['member', 'admin', 'owner']
+
+/** Whether somebody in one role may make or unmake another. */
+export function outranks(actor: Role, other: Role): boolean {
+  return ranks.indexOf(actor) >= ranks.indexOf(other)
+}
+
+/**
+ * Whether a membership may be changed like that, as things stand until the transaction ends: whoever changes another of
+ * the same organization waits. Whoever leaves is asked for nothing but another owner.
+ */
+export async function refuseMembershipChange(
+  tx: Db,
+  { organizationId, userId, role, actorId }: MembershipChange,
+): Promise<MembershipRefused | null> {
+  await sql`select from organizations where id = ${organizationId} for no key update`.execute(tx)
+  const { rows } = await sql<{ userId: string; role: Role; counts: boolean }>`
+    select m.user_id as "userId", m.role, m.role = 'owner' and m.link_state <> 'revoked'
+      and u.suspended_at is null and u.deleted_at is null as counts
+    from memberships m join users u on u.id = m.user_id
+    where m.organization_id = ${organizationId} and m.removed_at is null
+      and (m.role = 'owner' or m.user_id in (${userId}, ${actorId}))`.execute(tx)
+  const target = rows.find((one) => one.userId === userId)
+  const actor = rows.find((one) => one.userId === actorId)
+  if (!target || !actor) return 'not_a_member'
+  const leaves = userId === actorId && role === null
+  const high = [target.role, role ?? 'member'].some((one) => !outranks(actor.role, one))
+  if (!leaves && (actor.role === 'member' || high)) return 'role_too_high'
+  const unmakes = target.role === 'owner' && role !== 'owner'
+  const others = rows.filter((one) => one.counts && one.userId !== userId)
+  return unmakes && others.length === 0 ? 'last_owner' : null
 }

@@ -132,15 +132,19 @@ export async function setRole(
   return numUpdatedRows === 1n
 }
 
-/** Marks that somebody is no member any more; signing in does not bring them back. */
+/** Marks that somebody is no member any more, and why; signing in does not bring them back. */
 export async function setMemberRemoved(
   db: Db,
-  { organizationId, userId }: { organizationId: string; userId: string },
+  {
+    organizationId,
+    userId,
+    reason = 'removed',
+  }: { organizationId: string; userId: string; reason?: 'removed' | 'left' },
   now: Date,
 ): Promise<void> {
   await db
     .updateTable('memberships')
-    .set({ removed_at: now })
+    .set({ removed_at: now, removed_reason: reason })
     .where('organization_id', '=', organizationId)
     .where('user_id', '=', userId)
     .where('removed_at', 'is', null)

@@ -93,6 +93,11 @@ export const errors = {
     advice:
       'Add another one first: a passkey, a verified address, or another organization’s sign-in. Then you can remove this one.',
   },
+  last_owner: {
+    status: 409,
+    title: 'An organization needs an owner',
+    advice: 'Nothing was changed. Make somebody else an owner first.',
+  },
   flow_invalid: {
     status: 400,
     title: 'This sign-in cannot be continued',

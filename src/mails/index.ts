@@ -1,6 +1,9 @@
 import { domainLost } from './domain-lost.ts'
 import { domainMissing } from './domain-missing.ts'
+import { connectionRemoved } from './connection-removed.ts'
+import { invitation } from './invitation.ts'
 import type { Mail } from './letter.ts'
+import { linkAccount } from './link-account.ts'
 import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
 import { sessionEnded } from './session-ended.ts'
@@ -14,6 +17,9 @@ export const mails = {
   verify_address: verifyAddress,
   new_device: newDevice,
   session_ended: sessionEnded,
+  invitation,
+  link_account: linkAccount,
+  connection_removed: connectionRemoved,
   domain_missing: domainMissing,
   domain_lost: domainLost,
 } as const

@@ -68,19 +68,28 @@ export function removeMember(
   actor: Actor,
   now: Date,
 ): Promise<EndedCounts> {
-  return revoke(revoking, async (tx) => {
-    await setMemberRemoved(tx, member, now)
-    const { organizationId, userId } = member
-    const event = {
-      organizationId,
-      actorId: actor.userId,
-      target: userId,
-      requestId: actor.requestId,
-    }
-    await recordEvent(tx, { action: 'member.removed', ...event }, now)
-    const { result, targets } = await takeProofs(tx, member, actor, now)
-    return { result, targets: [...targets, { kind: 'user', id: userId }] }
-  })
+  return revoke(revoking, (tx) => takeMember(tx, member, actor, now))
+}
+
+/** The change that {@link removeMember} makes, for whoever has looked first, in the same transaction, whether it may be made. */
+export async function takeMember(
+  tx: Db,
+  member: { readonly organizationId: string; readonly userId: string },
+  actor: Actor,
+  now: Date,
+): Promise<{ result: EndedCounts; targets: readonly Target[] }> {
+  const { organizationId, userId } = member
+  const leaves = actor.userId === userId
+  await setMemberRemoved(tx, { ...member, reason: leaves ? 'left' : 'removed' }, now)
+  const event = {
+    organizationId,
+    actorId: actor.userId,
+    target: userId,
+    requestId: actor.requestId,
+  }
+  await recordEvent(tx, { action: leaves ? 'member.left' : 'member.removed', ...event }, now)
+  const { result, targets } = await takeProofs(tx, member, actor, now)
+  return { result, targets: [...targets, { kind: 'user', id: userId }] }
 }
 
 /**

@@ -26,8 +26,8 @@ const attention: readonly ((known: Known) => Task | undefined)[] = [
     revoked > 0
       ? {
           text: `${counted(revoked, 'member is', 'members are')} unknown to your identity provider by now.`,
-          path: '/sessions',
-          label: 'Who is signed in',
+          path: '/members?state=revoked',
+          label: 'See them',
         }
       : undefined,
 ]

@@ -14,6 +14,8 @@ export interface OrganizationTab {
 /** What an organization's administrators find, in order. */
 export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Overview', path: '' },
+  { label: 'Members', path: '/members' },
+  { label: 'Invitations', path: '/invitations' },
   { label: 'Domains', path: '/domains' },
   { label: 'Sessions', path: '/sessions' },
   { label: 'Sign-ins', path: '/sign-ins' },

@@ -22,6 +22,12 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
 .wide > * { max-width: 46rem }
+.search { max-width: 28rem; margin-top: 1rem }
+.joined { display: flex; gap: .5rem }
+.joined > input { flex: 1; min-width: 0; margin: 0 }
+.joined > button { width: auto; min-height: 0 }
+.plain { list-style: disc; padding-left: 1.25rem }
+.plain > li { display: list-item; padding: .125rem 0; border: 0 }
 .tabs { flex-wrap: wrap; gap: 0 1.25rem; margin: .5rem 0 0; border-bottom: 1px solid var(--line) }
 .tabs > a { display: inline-flex; align-items: center; min-height: 2.75rem; color: inherit; text-decoration: none;
   border-bottom: 2px solid transparent; margin-bottom: -1px }
@@ -65,9 +71,9 @@ pre { margin: .5rem 0; padding: .75rem 1rem; overflow-x: auto; border-radius: .5
 a { color: var(--accent); text-underline-offset: .15em }
 a:hover { color: var(--accent-hover) }
 label { display: block; font-weight: 600 }
-input, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
+input, select, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
-input { margin: .25rem 0 .375rem; padding: .5rem .75rem }
+input, select { margin: .25rem 0 .375rem; padding: .5rem .75rem }
 input:is([type="checkbox"], [type="radio"]) { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
 .tick { display: flex; gap: .625rem; margin: 0 }
 .tick > input { margin-top: .75rem }
@@ -77,19 +83,19 @@ button, .button { font-weight: 600; text-align: center; text-decoration: none; c
 button:hover, .button:hover { border-color: currentColor; background: var(--ground) }
 .primary, .primary:hover { border-color: var(--accent); color: var(--on-accent); background: var(--accent) }
 .primary:hover { border-color: var(--accent-hover); background: var(--accent-hover) }
-button.danger { color: var(--danger) }
+button.danger, .button.danger { color: var(--danger) }
 button.plain { width: auto; min-height: 2.75rem; padding: 0; border: 0; font-weight: 400; color: var(--accent);
   background: none; text-decoration: underline; text-underline-offset: .15em }
 :is(section, li) :is(button, .button) { width: auto }
 form { margin: 0 0 .75rem }
 li form { margin: 0 }
-form > :is(input, button) + button, .also > form:first-child { margin-top: .75rem }
+form > :is(input, select, button) + button, .also > form:first-child { margin-top: .75rem }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: center; margin-bottom: 0 }
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
 .row form { margin: 0 }
 .also, .also:last-child { margin: 1.25rem 0 -.5rem; padding-top: .5rem; border-top: 1px solid var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem }
-:is(input, button, .button):focus-visible { border-radius: .5rem }
+:is(input, select, button, .button):focus-visible { border-radius: .5rem }
 @media (max-width: 30rem) {
   .narrow { padding: 0 .75rem 2rem }
   .narrow > main, section { padding: 1.25rem 1.125rem }
