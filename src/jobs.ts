@@ -2,6 +2,7 @@ import { linkEvents } from './accounts/audit-chain.ts'
 import type { QueueName, QueuedJobs } from './db/queue.ts'
 import type { Recurring } from './db/recurring.ts'
 import { checkDueDomains } from './flows/domain-proofs.ts'
+import { keepSamlUp } from './flows/saml-upkeep.ts'
 import { purgeOld } from './flows/upkeep.ts'
 import { minutes, seconds } from './lib/clock.ts'
 import { metrics } from './lib/metrics.ts'
@@ -42,6 +43,13 @@ export const recurring: readonly Recurring<Services>[] = [
     every: minutes(5),
     run: async (services, signal) => {
       await checkDueDomains(services, services.clock.now(), signal)
+    },
+  },
+  {
+    name: 'keep_saml_up',
+    every: minutes(10),
+    run: async (services, signal) => {
+      await keepSamlUp(services, services.clock.now(), signal)
     },
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },

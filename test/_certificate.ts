@@ -6,15 +6,21 @@ export interface SelfSigned {
   readonly cert: string
 }
 
-/** Makes a P-256 certificate for one DNS name (RFC 5280 §4.1), valid for all of this century. */
-export function selfSigned(name: string): SelfSigned {
+/**
+ * Makes a P-256 certificate for one DNS name (RFC 5280 §4.1).
+ * @param until when it runs out @default at the end of this century
+ */
+export function selfSigned(
+  name: string,
+  until: Date = new Date('2099-12-31T23:59:59Z'),
+): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(15)])),
     ecdsaWithSha256,
     nameOf(name),
-    sequence(der(0x18, Buffer.from('20200101000000Z')), der(0x18, Buffer.from('20991231235959Z'))),
+    sequence(der(0x18, Buffer.from('20200101000000Z')), der(0x18, Buffer.from(generalized(until)))),
     nameOf(name),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(
@@ -48,6 +54,10 @@ function oid(hex: string): Buffer {
 
 function nameOf(commonName: string): Buffer {
   return sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(commonName)))))
+}
+
+function generalized(date: Date): string {
+  return `${date.toISOString().replace(/\D/g, '').slice(0, 14)}Z`
 }
 
 function pem(bytes: Buffer): string {

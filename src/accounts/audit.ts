@@ -53,6 +53,21 @@ export const auditActions = {
   'connection.joining_changed':
     'Who may join through a connection was changed, or which roles its provider gives.',
   'connection.created': 'A connection to a provider was made.',
+  'saml.keys_changed': 'A SAML connection’s own keys went a step on; the data say which.',
+  'saml.certificate_taken':
+    'A certificate of a SAML provider is accepted from now on; the data say on whose word.',
+  'saml.certificate_dropped':
+    'A certificate that a SAML provider publishes no more is accepted no more.',
+  'saml.certificate_waiting':
+    'A SAML provider has published a certificate that waits for an administrator’s word.',
+  'saml.certificate_expiring':
+    'A certificate of a SAML connection runs out soon; the data say when.',
+  'saml.follow_changed':
+    'Whether new certificates in a SAML provider’s metadata are taken without asking was changed.',
+  'saml.metadata_refused':
+    'A SAML provider’s metadata could not be taken; nothing was changed. Told once until it can be again.',
+  'saml.logout': 'A SAML provider ended what sessions had proven through it; how many.',
+  'saml.logout_refused': 'A message about signing out was refused; the reason says why.',
   'flow.started': 'A sign-in began.',
   'flow.denied': 'A sign-in could not be continued; the reason says why.',
   'session.created': 'A session began.',

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { AppError } from '../lib/errors.ts'
 import { isId, newId } from '../lib/ids.ts'
-import type { Sealer } from '../lib/seal.ts'
+import type { Place, Sealer } from '../lib/seal.ts'
 import type { Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import type { Organization } from './organizations.ts'
@@ -231,28 +231,43 @@ export async function amendSettings(
     .where('deleted_at', 'is', null)
     .forUpdate()
     .executeTakeFirstOrThrow()
-  const before = sealer.open(settings, place(connectionId))
-  const after = change(before)
-  await db
-    .updateTable('connections')
-    .set({ settings: sealer.seal(after, place(connectionId)) })
-    .where('id', '=', connectionId)
-    .execute()
+  const here = place(connectionId)
+  const sealed = sealAmended(sealer, settings, here, change)
+  if (sealed)
+    await db
+      .updateTable('connections')
+      .set({ settings: sealed })
+      .where('id', '=', connectionId)
+      .execute()
   const versions = await db
     .selectFrom('connection_versions')
     .select(['version', 'settings'])
     .where('connection_id', '=', connectionId)
     .execute()
   for (const { version, settings } of versions) {
-    const at = placeOfVersion(connectionId, version)
-    await db
-      .updateTable('connection_versions')
-      .set({ settings: sealer.seal(change(sealer.open(settings, at)), at) })
-      .where('connection_id', '=', connectionId)
-      .where('version', '=', version)
-      .execute()
+    const there = placeOfVersion(connectionId, version)
+    const resealed = sealAmended(sealer, settings, there, change)
+    if (resealed)
+      await db
+        .updateTable('connection_versions')
+        .set({ settings: resealed })
+        .where('connection_id', '=', connectionId)
+        .where('version', '=', version)
+        .execute()
   }
-  return JSON.stringify(before) !== JSON.stringify(after)
+  return sealed !== undefined
+}
+
+/** Settings as they are after a change; undefined where it changes nothing. */
+function sealAmended(
+  sealer: Sealer,
+  sealed: Uint8Array,
+  where: Place,
+  change: (settings: unknown) => unknown,
+): Buffer | undefined {
+  const before = sealer.open(sealed, where)
+  const after = change(before)
+  return JSON.stringify(before) === JSON.stringify(after) ? undefined : sealer.seal(after, where)
 }
 
 /** The settings of one version, opened. @throws AppError `not_found` when there is no such version */

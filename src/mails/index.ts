@@ -1,9 +1,12 @@
+import { certificateExpiring } from './certificate-expiring.ts'
+import { certificateWaiting } from './certificate-waiting.ts'
 import { domainLost } from './domain-lost.ts'
 import { domainMissing } from './domain-missing.ts'
 import { connectionRemoved } from './connection-removed.ts'
 import { invitation } from './invitation.ts'
 import type { Mail } from './letter.ts'
 import { linkAccount } from './link-account.ts'
+import { metadataRefused } from './metadata-refused.ts'
 import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
 import { sessionEnded } from './session-ended.ts'
@@ -22,6 +25,9 @@ export const mails = {
   connection_removed: connectionRemoved,
   domain_missing: domainMissing,
   domain_lost: domainLost,
+  certificate_expiring: certificateExpiring,
+  certificate_waiting: certificateWaiting,
+  metadata_refused: metadataRefused,
 } as const
 
 export type MailName = keyof typeof mails

@@ -167,19 +167,26 @@ export function changeSettings(
 
 /**
  * Changes a connection's keys or certificates under the versions they belong to, and has every node read them anew.
- * What sessions prove through it goes on.
- * @param record tells of it in the same transaction
+ * What sessions prove through it goes on. Answers whether anything changed.
+ * @param around what is read before and written after it, in the same transaction
  */
 export function amendConnection(
   revoking: Revoking & { readonly sealer: Sealer },
   connectionId: string,
   change: (settings: unknown) => unknown,
-  record: (tx: Db) => Promise<void>,
+  around: {
+    readonly before?: (tx: Db) => Promise<void>
+    readonly after: (tx: Db, changed: boolean) => Promise<void>
+  },
 ): Promise<boolean> {
   return revoke(revoking, async (tx) => {
+    await around.before?.(tx)
     const changed = await amendSettings(tx, revoking.sealer, connectionId, change)
-    await record(tx)
-    return { result: changed, targets: [{ kind: 'connection', id: connectionId }] }
+    await around.after(tx, changed)
+    return {
+      result: changed,
+      targets: changed ? [{ kind: 'connection' as const, id: connectionId }] : [],
+    }
   })
 }
 

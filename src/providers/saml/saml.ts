@@ -22,6 +22,7 @@ export const saml: ProviderKind<SamlConfig> = {
   name: 'SAML 2.0',
   config: samlConfig,
   issuerOf: ({ idp }) => idp.entityId,
+  prepare: async (drafted, context) => (await import('./prepare.ts')).prepareSaml(drafted, context),
   open: (config, context) => open(config, context),
   check: async (config) => check(config),
 }
@@ -43,8 +44,18 @@ function check(config: SamlConfig): Checked {
   return { problems, published: {} }
 }
 
+/** Where a connection's provider finds us, and who we are to it: no two connections share any of these. */
+export interface SamlAddresses {
+  /** Our identifier; the address of our metadata at the same time. */
+  readonly entityId: string
+  /** Where responses to sign-ins are posted. */
+  readonly acs: string
+  /** Where messages about signing out go. */
+  readonly slo: string
+}
+
 /** Our own addresses towards a connection's provider: all of them lie beside its redirect URI. */
-export function ownAddresses(redirectUri: string): { entityId: string; acs: string; slo: string } {
+export function ownAddresses(redirectUri: string): SamlAddresses {
   const beside = (name: string) => new URL(name, redirectUri).href
   return { entityId: beside('metadata'), acs: beside('acs'), slo: beside('slo') }
 }

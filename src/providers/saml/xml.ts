@@ -27,6 +27,8 @@ export interface ElementRule {
   readonly children?: RegExp
   /** Whether it holds text. @default false */
   readonly text?: boolean
+  /** Whether it is passed over unread with all that is in it: what has no bearing here. @default false */
+  readonly skip?: boolean
 }
 
 /** Which elements there may be, and what each may hold. */
@@ -155,10 +157,13 @@ function parse(source: string): Element {
 const elementNode = 1
 const textNode = 3
 
+const none: ReadonlyMap<string, string> = new Map([])
+
 function toElement(node: Element, grammar: Grammar): XmlElement {
   const name = `${namespaces.get(node.namespaceURI) ?? '?:'}${node.localName}`
   const rule = Object.hasOwn(grammar, name) ? grammar[name]! : undefined
   if (!rule) throw refused(`saml_structure: ${name.slice(0, 64)}`)
+  if (rule.skip) return { name, attributes: none, children: [], text: '', node }
   const nodes = Array.from(node.childNodes)
   if (nodes.some(({ nodeType }) => nodeType !== elementNode && nodeType !== textNode))
     throw refused('saml_xml: markup')
