@@ -19,16 +19,18 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   connect: {
     usage:
-      'connect --org acme [--org-name "Acme Inc"] --name Okta --issuer URL --client-id ID --secret-file FILE [--everybody | --register]',
+      'connect --org acme [--org-name "Acme Inc"] --name Okta [--preset okta] [--set domain=acme.okta.com]… [--issuer URL] --client-id ID --secret-file FILE [--everybody | --register]',
     meaning:
-      'Connect an organization’s OpenID provider. With --everybody, whoever it vouches for may join; with --register, on a form.',
+      'Connect an organization’s identity provider: any OpenID provider by its issuer, or with --preset one of docs/providers, whose page says what it asks for. With --everybody, whoever it vouches for may join; with --register, on a form.',
     options: {
       org: { type: 'string', required: true },
       'org-name': { type: 'string' },
       name: { type: 'string', required: true },
-      issuer: { type: 'string', required: true },
-      'client-id': { type: 'string', required: true },
-      'secret-file': { type: 'string', required: true },
+      preset: { type: 'string' },
+      set: { type: 'string', multiple: true },
+      issuer: { type: 'string' },
+      'client-id': { type: 'string' },
+      'secret-file': { type: 'string' },
       everybody: { type: 'boolean' },
       register: { type: 'boolean' },
     },

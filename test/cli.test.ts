@@ -88,10 +88,34 @@ suite('wrong arguments: exit code 2', () => {
     [['serve', '--port', '80'], /^There is no option --port\.\n/],
     [['serve', '-p'], /^There is no option -p\.$/m],
     [['key', '--constructor'], /^There is no option --constructor/],
-    [['connect'], /^--org is missing\.\n--name is missing\.\n--issuer is missing\.\n--client-id/],
+    [['connect'], /^--org is missing\.\n--name is missing\.\nUsage: sallyport/],
+    [['connect', ...least], /^--client-id is missing\.\n--secret-file is missing\.$/m],
     [
-      ['connect', ...least],
-      /^--client-id is missing\.\n--secret-file is missing\.\nUsage: sallyport/,
+      ['connect', ...least.slice(0, 4), '--preset', 'oktta'],
+      /^There is no preset "oktta"; did you mean okta\? Choose from google, entra, /,
+    ],
+    [
+      ['connect', ...least, '--preset', 'okta'],
+      /^Okta does not ask for --issuer\. It asks for --set domain=…, --client-id, --secret-file\.$/m,
+    ],
+    [
+      ['connect', ...least.slice(0, 4), '--preset', 'entra', '--set', 'tenant=common'],
+      /^--set tenant=…: Give the Directory.*\n--client-id is missing\.\n--secret-file is missing\.$/m,
+    ],
+    [
+      ['connect', ...least.slice(0, 4), '--preset', 'entra', '--set', 'tenent=x', '--set', 'a=b'],
+      /^Microsoft Entra ID does not ask for --set tenent=…, --set a=…\. It asks for --set tenant=…/,
+    ],
+    [['connect', ...least, '--set', 'tenant'], /^--set takes a name and a value/],
+    [['connect', ...least, '--set', 'clientSecret=s'], /^Give the secret in a file: --secret-file/],
+    [['connect', ...least, '--set', 'a=b', '--set', 'a=c'], /^--set a=… is given twice\./],
+    [
+      ['connect', ...least.slice(0, 4), '--preset', 'saml', '--set', 'metadata=@/nowhere'],
+      /^--set metadata cannot be read: ENOENT/,
+    ],
+    [
+      ['connect', ...least.slice(0, 4), '--preset', 'saml'],
+      /^--set metadataUrl=…: Give the metadata’s address/,
     ],
     [
       ['connect', ...least, '--client-i', 'c'],
@@ -310,7 +334,7 @@ suite('with a database', () => {
     const { port } = silent.address() as { port: number }
     silent.close()
     const cases: readonly [more: Record<string, string>, says: RegExp][] = [
-      [{ issuer: 'not a url' }, /- issuer: Give the issuer’s URL/],
+      [{ issuer: 'https://a.example/?b' }, /- issuer: Give the issuer’s URL/],
       [
         { issuer: `${provider.issuer}/` },
         /- issuer: Its discovery document[^]*Because: .*issuer differs/,
@@ -331,6 +355,17 @@ suite('with a database', () => {
       assert.ok(!complaint.includes(provider.clientSecret))
     }
     assert.deepEqual(await storedConnections(), before)
+  })
+
+  test('a preset is connected by what it asks for, and says what to register', async (t) => {
+    const env = { ...production(), NODE_ENV: 'test' }
+    const [command, ...args] = await connectArguments(t, { name: 'By preset', preset: 'oidc' })
+    const auth = ['--set', 'clientAuth=client_secret_post']
+    const { code, output, complaint } = await ran(t, [command!, ...args, ...auth], env)
+    assert.deepEqual([code, complaint], [0, ''])
+    assert.match(output, /Register this at the provider:\n {2}Redirect URI: https:\S+\/callback$/m)
+    const stored = await storedConnections()
+    assert.equal(stored.at(-1)?.name, 'By preset')
   })
 
   test('FET-02 in production a provider on loopback or over plain http is not connected', async (t) => {

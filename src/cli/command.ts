@@ -7,6 +7,8 @@ import { nearest } from '../lib/spelling.ts'
 export interface CommandOption {
   readonly type: 'string' | 'boolean'
   readonly required?: boolean
+  /** May be given several times; the values come as lines of one text. */
+  readonly multiple?: boolean
 }
 
 /** The options a command line gave. */
@@ -36,14 +38,25 @@ export function parse(command: Command, args: readonly string[]): Values | undef
   if (values['help']) return undefined
   const problems = tokens.flatMap((token) => problemOf(token, options) ?? [])
   const given = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
-  const twice = new Set(given.filter((name, i) => given.indexOf(name) < i))
+  const twice = new Set(
+    given.filter((name, i) => given.indexOf(name) < i && !command.options[name]?.multiple),
+  )
   problems.push(...[...twice].map((name) => `--${name} is given twice.`))
   const missing = Object.entries(command.options)
     .filter(([name, { required }]) => required && !given.includes(name))
     .map(([name]) => `--${name} is missing.`)
   problems.push(...missing)
-  if (problems.length === 0) return values
+  if (problems.length === 0) return joined(values)
   throw new UsageError(`${problems.join('\n')}\nUsage: sallyport ${command.usage}`)
+}
+
+function joined(values: Readonly<Record<string, unknown>>): Values {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join('\n') : (value as Values[string]),
+    ]),
+  )
 }
 
 /** One part of a command line, as `parseArgs` tells it. */

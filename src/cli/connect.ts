@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { createConnection, type Provisioning } from '../accounts/connections.ts'
 import {
   createOrganization,
@@ -7,45 +6,54 @@ import {
 } from '../accounts/organizations.ts'
 import { createSallyport, type Sallyport } from '../app.ts'
 import type { Db } from '../db/open.ts'
-import { redirectUriOf } from '../flows/login.ts'
+import { placesOf } from '../flows/places.ts'
 import { readConfig, type Environment } from '../lib/config.ts'
 import { newId } from '../lib/ids.ts'
 import { createLog } from '../lib/log.ts'
-import { checkConnection } from '../providers/index.ts'
+import { checkConnection, prepareSettings } from '../providers/index.ts'
+import type { Preset } from '../providers/presets.ts'
+import { readAnswerOptions, type Answered } from './answers.ts'
 import { UsageError, type Values } from './command.ts'
 
-/** Connects an organization's OpenID provider, after asking the provider about itself. */
+/** Connects an organization's provider, after asking the provider about itself. */
 export async function connect(values: Values, env: Environment): Promise<void> {
-  const settings = {
-    issuer: values['issuer'],
-    clientId: values['client-id'],
-    clientAuth: 'client_secret_basic',
-    clientSecret: readSecretFile(String(values['secret-file'])),
-  }
+  const answered = readAnswerOptions(values)
   const config = readConfig(env)
   const sallyport = await createSallyport({ config, log: createLog('warn'), jobs: false })
   try {
-    const { organization, id } = await checkAndStore(sallyport, settings, values)
+    const { organization, id } = await checkAndStore(sallyport, answered, values)
+    const { origin } = config.url
     console.log(
-      `Connected ${organization.name} (${config.url.origin}/login/${organization.slug}). Register this redirect URI at the provider:\n  ${redirectUriOf(config.url.origin, id)}`,
+      `Connected ${organization.name} (${origin}/login/${organization.slug}). Register this at the provider:\n${toRegister(answered.preset, origin, id)}`,
     )
   } finally {
     await sallyport.close()
   }
 }
 
+/** What has to be copied into the provider's own form, a line each. */
+function toRegister({ guide }: Preset, origin: string, id: string): string {
+  const places = placesOf(origin, id)
+  const copied = guide.flatMap(({ copy = [] }) => copy)
+  return copied.map(({ field, place }) => `  ${field}: ${places[place]}`).join('\n')
+}
+
 async function checkAndStore(
   { services: { db, sealer, clock, egress, log } }: Sallyport,
-  settings: unknown,
+  { preset: { kind }, answers, settings: drafted }: Answered,
   values: Values,
 ): Promise<{ organization: Organization; id: string }> {
   const id = newId()
-  await checkConnection('oidc', settings, { egress, clock, log, connectionId: id })
+  const context = { egress, clock, log, connectionId: id }
+  const named = { organization: String(values['org-name'] ?? values['org']) }
+  const draft = { settings: drafted, answers, before: undefined, ...named }
+  const settings = await prepareSettings(kind, draft, context)
+  await checkConnection(kind, settings, context)
   const now = clock.now()
   return db.transaction().execute(async (tx) => {
     const organization = await organizationFor(tx, values, now)
     const name = String(values['name'])
-    const connection = { id, organizationId: organization.id, kind: 'oidc', name, settings }
+    const connection = { id, organizationId: organization.id, kind, name, settings }
     await createConnection(tx, sealer, { ...connection, provisioning: provisioningOf(values) }, now)
     return { organization, id }
   })
@@ -70,15 +78,4 @@ async function organizationFor(tx: Db, values: Values, now: Date): Promise<Organ
   throw new UsageError(
     `There is already an organization "${slug}", and its name is "${existing.name}". Leave --org-name out to connect that one, or choose another --org.`,
   )
-}
-
-function readSecretFile(file: string): string {
-  let secret: string
-  try {
-    secret = readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    throw new UsageError(`--secret-file cannot be read: ${(error as Error).message}`)
-  }
-  if (secret === '') throw new UsageError(`--secret-file: ${file} is empty.`)
-  return secret
 }

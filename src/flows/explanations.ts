@@ -294,8 +294,16 @@ export const explanations: Readonly<Record<string, Explanation>> = {
   },
   // An interface of the provider that says who somebody is.
   membership: {
+    what: 'The provider did not tell whether the person is a member of the organization that the settings ask for.',
+    mend: 'Sign in again in a while: some providers answer like this when they are asked too often. If it stays, check at the provider that the organization lets this application read memberships.',
+  },
+  'membership: not a member': {
     what: 'The person is not an active member of the group or organization at the provider that the settings ask for.',
-    mend: 'Add them there, or have them accept the invitation there. If they are a member, check what the application may read at the provider.',
+    mend: 'Add them there, or have them accept the invitation there. If the group or organization was renamed, change its name in the settings.',
+  },
+  groups: {
+    what: 'The provider did not tell which groups the person is in, and the settings ask for one.',
+    mend: 'Check at the provider that the application may read groups, and in the settings that the claim is named as the provider names it.',
   },
   user: {
     what: 'The provider did not tell who the person is.',
@@ -325,6 +333,10 @@ export const explanations: Readonly<Record<string, Explanation>> = {
   'token: invalid_client': {
     what: 'The provider does not accept the client id and secret.',
     mend: 'The secret may have run out or been replaced. Make a new one at the provider and enter it in the settings.',
+  },
+  'token: incorrect_client_credentials': {
+    what: 'The provider does not accept the client id and secret.',
+    mend: 'The secret may have been replaced. Make a new one at the provider and enter it in the settings.',
   },
   'token: unauthorized_client': {
     what: 'The application at the provider may not use the authorization code flow.',
