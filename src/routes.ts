@@ -16,6 +16,7 @@ import { findSignIn } from './web/find-sign-in.ts'
 import { home } from './web/home.ts'
 import { forget, login, loginOrganization } from './web/login.ts'
 import { dropIdentity, oneIdentity } from './web/identities.ts'
+import { acceptOwnInvitation, openInvitation } from './web/invitation.ts'
 import { interrupted } from './web/interrupted.ts'
 import {
   askRemoveDomain,
@@ -298,6 +299,14 @@ export const routes: readonly Route[] = [
     endpoint: endConnectionSessions,
   },
   { ...read, path: '/me', access: 'guest', hint: false, cors: true, endpoint: me },
+  { ...read, path: '/invitations/:token', access: 'public', endpoint: openInvitation },
+  {
+    ...act,
+    path: '/invitations/:token',
+    access: 'user',
+    doing: 'Accept an invitation',
+    endpoint: acceptOwnInvitation,
+  },
   { ...read, path: '/account/identities/:identity', access: 'user', endpoint: oneIdentity },
   {
     ...act,

@@ -45,6 +45,8 @@ export interface Invitation {
   readonly role: Role
   /** Who invites; null: an operator, or somebody who is gone. */
   readonly invitedBy: string | null
+  /** What that person is called. */
+  readonly inviter: string | null
   readonly expiresAt: Date
 }
 
@@ -230,7 +232,9 @@ function invitationRows(db: Db, now: Date) {
   return db
     .selectFrom('invitations')
     .innerJoin('organizations', 'organizations.id', 'invitations.organization_id')
+    .leftJoin('users', 'users.id', 'invitations.invited_by')
     .select([
+      'users.name as inviter',
       'invitations.id',
       'invitations.address',
       'invitations.role',
@@ -255,6 +259,7 @@ function toInvitation(row: Row): Invitation {
     address: row.address,
     role: row.role as Role,
     invitedBy: row.invited_by,
+    inviter: row.inviter,
     expiresAt: row.expires_at,
   }
 }

@@ -24,9 +24,9 @@ export async function letsIn(
 ): Promise<LetsIn> {
   if (provisioning === 'register' || provisioning === 'everybody') return provisioning
   if (provisioning !== 'domain' || !claims.email || claims.emailVerified !== true) return 'nobody'
-  const at = claims.email.lastIndexOf('@')
-  const domain = domainToASCII(claims.email.slice(at + 1)).toLowerCase()
-  if (at < 1 || domain === '') return 'nobody'
+  const [local, host, ...more] = claims.email.split('@')
+  const domain = host && domainToASCII(host)
+  if (!local || !domain || more.length > 0) return 'nobody'
   const { rows } = await sql<{ joins: boolean }>`
     select exists (
       select from domains where organization_id = ${organization.id} and domain = ${domain}
