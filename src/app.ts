@@ -56,6 +56,8 @@ import type { GuestHooks, GuestRules } from './sessions/guests.ts'
 import { Node } from './sessions/node.ts'
 import { Slides } from './sessions/slides.ts'
 import type { Lifetimes } from './sessions/lifetimes.ts'
+import { Tally } from './verification/tally.ts'
+import { startVerifying } from './verification/worker.ts'
 import { errorPage } from './web/error.ts'
 
 /** What can be given to {@link createSallyport}; everything has a default. */
@@ -244,8 +246,9 @@ function startJobs(services: Services, where: Connection): () => Promise<void> {
   )
   const workers = startWorkers(where, Object.fromEntries(handlers), services.log)
   const stopRecurring = startRecurring(recurring, services)
+  const stopVerifying = startVerifying({ ...services, tally: new Tally() })
   return async () => {
-    await Promise.all([workers.stop(), stopRecurring()])
+    await Promise.all([workers.stop(), stopRecurring(), stopVerifying()])
   }
 }
 

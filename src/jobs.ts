@@ -10,6 +10,7 @@ import type { Services } from './http/exchange.ts'
 import { deliver } from './mails/outbox.ts'
 import { purgeGuests } from './sessions/guests.ts'
 import { prune } from './sessions/revocations.ts'
+import { keepUp } from './verification/upkeep.ts'
 
 /** What is done with each queued job: once for every transaction that left one, on whichever node takes it. */
 export const queued: {
@@ -51,6 +52,9 @@ export const recurring: readonly Recurring<Services>[] = [
     run: async (services, signal) => {
       await keepSamlUp(services, services.clock.now(), signal)
     },
+    name: 'verification',
+    every: minutes(1),
+    run: (services) => keepUp(services, services.clock.now()),
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },
 ]

@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode } from '../src/lib/errors.ts'
+import type { Again } from '../src/providers/again.ts'
 import { prove, type ProofData } from '../src/providers/proof.ts'
 import type { Provider, ProviderContext } from '../src/providers/provider.ts'
 
@@ -15,6 +16,8 @@ export interface ScriptedProvider {
   refuseNext(code: ErrorCode, reason?: string): void
   /** Called before each `complete` answers: await a barrier here to hold it. */
   hold: (() => Promise<void>) | undefined
+  /** How it is asked again; undefined: it cannot be. */
+  again: Again | undefined
   open(kind: string, settings: unknown, context: ProviderContext): Provider
 }
 
@@ -28,6 +31,7 @@ export function createScriptedProvider(): ScriptedProvider {
     completed: [],
     people: new Map(),
     hold: undefined,
+    again: undefined,
     refuseNext: (code, reason) => (refusal = new AppError(code, { reason: reason ?? code })),
     open: (_kind, _settings, { connectionId }) => ({
       async begin({ handle, redirectUri, loginHint, prompt, maxAge }) {
@@ -55,6 +59,7 @@ export function createScriptedProvider(): ScriptedProvider {
           subject,
         })
       },
+      ...(scripted.again && { again: scripted.again }),
     }),
   }
   return scripted

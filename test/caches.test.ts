@@ -43,6 +43,7 @@ const collections: Readonly<Record<string, readonly string[]>> = {
     '#live: LRU',
     '#dead: LRU',
   ],
+  'verification/tally.ts': ['#counts: one entry for each connection and verdict of a few seconds'],
   'sessions/slides.ts': ['#waiting: ten thousand sessions that were used, at most'],
 }
 

@@ -22,6 +22,20 @@ export const auditActions = {
   'invitation.accepted': 'An invitation was accepted; its token is used up.',
   'invitation.refused': 'An invitation was refused; the reason says why.',
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
+  'identity.revoked':
+    'A provider no longer vouches for somebody: what rests on that identity ended. The reason is in its words.',
+  'identity.removed': 'An identity was forgotten; the reason says why.',
+  'link.moved':
+    'A member’s link to the organization’s provider went to another state; the reason says why.',
+  'verification.rung_fell':
+    'An identity cannot be asked about as before; the data say what is left.',
+  'verification.trouble_began': 'A provider could not be asked; nobody lost anything by that.',
+  'verification.trouble_ended': 'A provider that could not be asked answers again.',
+  'verification.alarm': 'Administrators were told of trouble with a provider.',
+  'verification.all_clear': 'Administrators were told that the trouble is over.',
+  'verification.braked':
+    'More people than usual were said to be gone at once: nobody loses anything until an administrator confirms it.',
+  'verification.brake_lifted': 'What the brake held was carried out.',
   'user.registered': 'An account was made.',
   'email.verification_sent': 'A link was mailed to an address, to prove whose it is.',
   'email.verified': 'An address was proven to be a person’s; it can sign them in.',

@@ -60,6 +60,31 @@ create table audit_unlinked (
   constraint audit_unlinked_pkey PRIMARY KEY (seq)
 );
 
+create table connection_checks (
+  connection_id uuid not null,
+  paid_until timestamp with time zone not null,
+  failures integer not null default 0,
+  failing_since timestamp with time zone,
+  failing_reason text,
+  misconfigured_since timestamp with time zone,
+  misconfigured_reason text,
+  braked_since timestamp with time zone,
+  brake_lifted_until timestamp with time zone,
+  unrotated integer not null default 0,
+  constraint connection_checks_pkey PRIMARY KEY (connection_id),
+  constraint connection_checks_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
+);
+
+create table connection_verdicts (
+  connection_id uuid not null,
+  at timestamp with time zone not null,
+  verdict text not null,
+  count integer not null,
+  constraint connection_verdicts_pkey PRIMARY KEY (connection_id, at, verdict),
+  constraint connection_verdicts_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
+);
+CREATE INDEX connection_verdicts_at ON connection_verdicts USING btree (at);
+
 create table connection_versions (
   connection_id uuid not null,
   version integer not null,
@@ -90,12 +115,23 @@ create table connections (
   idp_initiated boolean not null default false,
   disabled_at timestamp with time zone,
   tested_at timestamp with time zone,
+  check_every_minutes integer not null default 60,
+  outage_budget_minutes integer not null default 1440,
+  outage_policy text not null default 'lock'::text,
+  checks_per_second integer not null default 10,
+  checks_burst integer not null default 20,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint connections_check_every_minutes_check CHECK (((check_every_minutes >= 1) AND (check_every_minutes <= 43200))),
+  constraint connections_checks_burst_check CHECK ((checks_burst > 0)),
+  constraint connections_checks_per_second_check CHECK ((checks_per_second > 0)),
+  constraint connections_outage_budget_minutes_check CHECK ((outage_budget_minutes >= 0)),
+  constraint connections_outage_policy_check CHECK ((outage_policy = ANY (ARRAY['keep'::text, 'read_only'::text, 'lock'::text]))),
   constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'invited'::text, 'domain'::text, 'register'::text, 'everybody'::text]))),
   constraint connections_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'tested'::text, 'active'::text, 'disabled'::text])))
 );
 CREATE INDEX connections_organization ON connections USING btree (organization_id);
+CREATE TRIGGER connections_begin_checks AFTER INSERT ON connections FOR EACH ROW EXECUTE FUNCTION begin_checks();
 
 create table domains (
   id uuid not null,
@@ -157,13 +193,29 @@ create table identities (
   claims jsonb not null default '{}'::jsonb,
   linked_at timestamp with time zone not null,
   last_verified_at timestamp with time zone not null,
+  granted bytea,
+  grant_version integer not null default 0,
+  refresh_intent timestamp with time zone,
+  rung text,
+  check_at timestamp with time zone,
+  lease uuid,
+  verdict text,
+  verdict_reason text,
+  verdict_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  failures integer not null default 0,
+  held boolean not null default false,
   constraint identities_connection_id_issuer_subject_key UNIQUE (connection_id, issuer, subject),
   constraint identities_connection_id_user_id_key UNIQUE (connection_id, user_id),
   constraint identities_pkey PRIMARY KEY (id),
   constraint identities_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
-  constraint identities_subject_check CHECK ((subject <> ''::text))
+  constraint identities_rung_check CHECK ((rung = ANY (ARRAY['refresh'::text, 'userinfo'::text, 'introspection'::text, 'directory'::text, 'deadline'::text]))),
+  constraint identities_subject_check CHECK ((subject <> ''::text)),
+  constraint identities_verdict_check CHECK ((verdict = ANY (ARRAY['still_true'::text, 'no_longer_true'::text, 'could_not_tell'::text])))
 );
+CREATE INDEX identities_due ON identities USING btree (connection_id, check_at) WHERE (check_at IS NOT NULL);
+CREATE INDEX identities_gone ON identities USING btree (connection_id, verdict_at) WHERE (verdict = 'no_longer_true'::text);
 CREATE INDEX identities_user ON identities USING btree (user_id);
 CREATE TRIGGER identities_keep_their_user BEFORE UPDATE OF user_id, connection_id, issuer, subject ON identities FOR EACH ROW WHEN (((((old.user_id IS DISTINCT FROM new.user_id) OR (old.connection_id IS DISTINCT FROM new.connection_id)) OR (old.issuer IS DISTINCT FROM new.issuer)) OR (old.subject IS DISTINCT FROM new.subject))) EXECUTE FUNCTION refuse_change();
 

@@ -47,6 +47,26 @@ export interface AuditUnlinked {
   event_id: string
 }
 
+export interface ConnectionChecks {
+  connection_id: string
+  paid_until: Date
+  failures: Generated<number>
+  failing_since: Date | null
+  failing_reason: string | null
+  misconfigured_since: Date | null
+  misconfigured_reason: string | null
+  braked_since: Date | null
+  brake_lifted_until: Date | null
+  unrotated: Generated<number>
+}
+
+export interface ConnectionVerdicts {
+  connection_id: string
+  at: Date
+  verdict: string
+  count: number
+}
+
 export interface ConnectionVersions {
   connection_id: string
   version: number
@@ -74,6 +94,11 @@ export interface Connections {
   idp_initiated: Generated<boolean>
   disabled_at: Date | null
   tested_at: Date | null
+  check_every_minutes: Generated<number>
+  outage_budget_minutes: Generated<number>
+  outage_policy: Generated<string>
+  checks_per_second: Generated<number>
+  checks_burst: Generated<number>
 }
 
 export interface Domains {
@@ -120,6 +145,18 @@ export interface Identities {
   claims: JsonWithDefault
   linked_at: Date
   last_verified_at: Date
+  granted: Buffer | null
+  grant_version: Generated<number>
+  refresh_intent: Date | null
+  rung: string | null
+  check_at: Date | null
+  lease: string | null
+  verdict: string | null
+  verdict_reason: string | null
+  verdict_at: Date | null
+  failing_since: Date | null
+  failures: Generated<number>
+  held: Generated<boolean>
 }
 
 export interface Instance {
@@ -331,6 +368,8 @@ export interface DB {
   audit_head: AuditHead
   audit_links: AuditLinks
   audit_unlinked: AuditUnlinked
+  connection_checks: ConnectionChecks
+  connection_verdicts: ConnectionVerdicts
   connection_versions: ConnectionVersions
   connections: Connections
   domains: Domains

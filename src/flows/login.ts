@@ -158,7 +158,11 @@ const finish: FlowKind<LoginData, LoginTurn, LoginAnswer>['finish'] = async (flo
   const proof = unsealProof(flow.data.proof!)
   const arrival = {
     flowId: flow.id,
-    way: throughConnection(flow.bound!, proof, { invitationId, requestId }),
+    way: throughConnection(flow.bound!, proof, {
+      invitationId,
+      requestId,
+      sealer: turn.services.sealer,
+    }),
     visitor: turn,
     returnTo,
     agreedToSwitch: switching === 'yes',

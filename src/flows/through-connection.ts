@@ -1,5 +1,6 @@
 import { recordEvent } from '../accounts/audit.ts'
 import { findConnection, type Connection } from '../accounts/connections.ts'
+import { keepGrant } from '../accounts/grants.ts'
 import {
   findIdentity,
   hasIdentityAt,
@@ -13,6 +14,7 @@ import { markLinked } from '../accounts/organizations.ts'
 import { createUser, promoteGuest } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Sealer } from '../lib/seal.ts'
 import type { Claims, Proof } from '../providers/proof.ts'
 import type { Joining, Way } from './admission.ts'
 import { asksToRegister } from './registration.ts'
@@ -28,6 +30,8 @@ export interface Bringing {
   /** The invitation whose link was opened in this browser. */
   readonly invitationId?: string | undefined
   readonly requestId: string
+  /** Seals what the provider has granted. */
+  readonly sealer: Sealer
 }
 
 type Found = Pick<Identity, 'id' | 'userId' | 'owner'>
@@ -39,7 +43,7 @@ type Found = Pick<Identity, 'id' | 'userId' | 'owner'>
 export function throughConnection(
   bound: Bound,
   proof: Proof,
-  { invitationId, requestId }: Bringing,
+  { invitationId, requestId, sealer }: Bringing,
 ): Way<Found> {
   const { organizationId, connectionId, configVersion } = bound
   const { claims } = proof
@@ -86,6 +90,7 @@ export function throughConnection(
       if (invitationId) await accept(tx, userId, now)
       await markVerified(tx, { id, claims }, now)
       await markLinked(tx, { organizationId, userId }, now)
+      await keepGrant(tx, sealer, { identityId: id, grant: proof.grant }, now)
       const connection = { id: connectionId, organization: { id: organizationId } }
       const role = await followRole(tx, connection, { userId, claims })
       const changed = { ...event(userId), target: userId, data: { role, from: 'provider' } }

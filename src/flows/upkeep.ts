@@ -41,6 +41,12 @@ export const purges = {
   sso_exemptions: { table: 'sso_exemptions', key: 'ctid', since: 'until', keep: () => days(1) },
   invitations: { table: 'invitations', key: 'id', since: 'expires_at', keep: () => days(90) },
   setup_links: { table: 'setup_links', key: 'id', since: 'expires_at', keep: () => days(90) },
+  connection_verdicts: {
+    table: 'connection_verdicts',
+    key: 'ctid',
+    since: 'at',
+    keep: () => days(90),
+  },
   attempts: { table: 'attempts', key: 'id', since: 'at', keep: () => days(90) },
 } as const satisfies Record<string, Purge & { keep(retention: Retention): number }>
 

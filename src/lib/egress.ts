@@ -52,10 +52,16 @@ export type EgressReason =
 /** An outbound request that got no answer. Its `cause` says more, for the log. */
 export class EgressError extends Error {
   readonly reason: EgressReason
-  constructor(reason: EgressReason, options?: ErrorOptions) {
+  /** Whether the request may have left: from the moment a connection stood, nobody can say that it did not. */
+  readonly sent: boolean
+  constructor(
+    reason: EgressReason,
+    { sent = false, ...options }: ErrorOptions & { sent?: boolean } = {},
+  ) {
     super(reason, options)
     this.name = 'EgressError'
     this.reason = reason
+    this.sent = sent
   }
 }
 
@@ -98,7 +104,11 @@ export function createEgress(policy: EgressPolicy): Egress {
   const plain = new HttpAgent({ keepAlive: false })
   const secure = new HttpsAgent({ keepAlive: false, rejectUnauthorized: true })
 
-  function send({ url, addresses }: Target, request: EgressRequest, signal: AbortSignal) {
+  function send(
+    { url, addresses }: Target,
+    request: EgressRequest,
+    { signal, onConnected }: { signal: AbortSignal; onConnected: () => void },
+  ) {
     return new Promise<IncomingMessage>((resolve, reject) => {
       const options = {
         method: request.method ?? 'GET',
@@ -111,6 +121,9 @@ export function createEgress(policy: EgressPolicy): Egress {
         url.protocol === 'https:'
           ? requestHttps(url, { ...options, agent: secure })
           : requestHttp(url, { ...options, agent: plain })
+      outgoing.on('socket', (socket) =>
+        socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', onConnected),
+      )
       outgoing.on('response', resolve)
       outgoing.on('error', reject)
       outgoing.on('close', () => reject(new Error('closed without a response')))
@@ -149,16 +162,16 @@ export function createEgress(policy: EgressPolicy): Egress {
     async fetch(url, request) {
       const leave = bulkhead.enter(request.share)
       if (!leave) throw new EgressError('egress_busy')
-      let wentWell = true
+      let [wentWell, sent] = [true, false]
       try {
         return await withDeadline(async (signal) => {
           const target = await vetTarget(url, policy)
           signal.throwIfAborted()
-          return read(await send(target, request, signal))
+          return read(await send(target, request, { signal, onConnected: () => (sent = true) }))
         })
       } catch (thrown) {
         wentWell = !isOutage(thrown)
-        throw thrown
+        throw sent ? asSent(thrown) : thrown
       } finally {
         leave(wentWell)
       }
@@ -215,6 +228,12 @@ function toEgressError(thrown: unknown): EgressError {
   const overflow =
     thrown instanceof Error && 'code' in thrown && thrown.code === 'HPE_HEADER_OVERFLOW'
   return new EgressError(overflow ? 'egress_too_large' : 'egress_failed', { cause: thrown })
+}
+
+/** The same, of a request that may have arrived. */
+function asSent(thrown: unknown): unknown {
+  if (!(thrown instanceof EgressError)) return thrown
+  return new EgressError(thrown.reason, { cause: thrown.cause, sent: true })
 }
 
 /** Whether this counts against the other side's health: it was asked and gave no answer. */

@@ -176,6 +176,17 @@ export const metrics = {
     'Background jobs that this process ran, by result: ok or failed.',
     ['job', 'result'],
   ),
+  verdicts: new Counter(
+    'sallyport_verdicts_total',
+    'What came of asking providers again: still_true, no_longer_true, held by the brake, and why nobody could tell: transient, misconfigured, unsupported.',
+    ['verdict'],
+  ),
+  lockout: new Histogram(
+    'sallyport_verification_lockout_seconds',
+    'Of people who are gone: how long since the provider last vouched for them. Their suspension lies within that time.',
+    [],
+    [1, 5, 15, 60, 300, 900, 1800, 3600, 4500, 7200, 14400, 86400],
+  ),
   connections: new Read(
     'gauge',
     'sallyport_database_connections',

@@ -4,6 +4,8 @@ import { domainLost } from './domain-lost.ts'
 import { domainMissing } from './domain-missing.ts'
 import { connectionRemoved } from './connection-removed.ts'
 import { invitation } from './invitation.ts'
+import { accessEnded } from './access-ended.ts'
+import { connectionAlarm } from './connection-alarm.ts'
 import type { Mail } from './letter.ts'
 import { linkAccount } from './link-account.ts'
 import { metadataRefused } from './metadata-refused.ts'
@@ -28,6 +30,8 @@ export const mails = {
   certificate_expiring: certificateExpiring,
   certificate_waiting: certificateWaiting,
   metadata_refused: metadataRefused,
+  access_ended: accessEnded,
+  connection_alarm: connectionAlarm,
 } as const
 
 export type MailName = keyof typeof mails

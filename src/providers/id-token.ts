@@ -11,7 +11,8 @@ export interface IdTokenPolicy {
   readonly clientId: string
   /** The algorithms agreed on for this connection; what the token's header says is only compared with them. */
   readonly algorithms: readonly SigningAlgorithm[]
-  readonly nonce: string
+  /** Absent for a token that came with a refresh, which answers no request of a browser (Core §12.2). */
+  readonly nonce?: string
   /** Oldest acceptable authentication, if one was asked for. */
   readonly maxAge?: number | undefined
   /** The authentication context classes that will do, if any were asked for. */
@@ -19,7 +20,7 @@ export interface IdTokenPolicy {
   /** Claims that must be present with exactly one of these values, such as Google's `hd` or Entra's `tid`. */
   readonly requiredClaims?: Readonly<Record<string, readonly string[] | undefined>> | undefined
   /** What the token came with; `c_hash` and `at_hash`, when there, must fit it. */
-  readonly code: string
+  readonly code?: string
   readonly accessToken: string
   readonly now: Date
 }
@@ -137,11 +138,12 @@ const checks: readonly { reason: string; holds: (facts: Facts) => boolean }[] = 
   {
     reason: 'oidc_code_injection',
     holds: ({ claims: { nonce }, policy }) =>
-      typeof nonce === 'string' && sameSecret(nonce, policy.nonce),
+      policy.nonce === undefined || (typeof nonce === 'string' && sameSecret(nonce, policy.nonce)),
   },
   {
     reason: invalid('c_hash'),
-    holds: ({ claims, policy, alg }) => isHash(claims.c_hash, policy.code, alg),
+    holds: ({ claims, policy, alg }) =>
+      policy.code === undefined || isHash(claims.c_hash, policy.code, alg),
   },
   {
     reason: invalid('at_hash'),

@@ -2,18 +2,20 @@ import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
+import { grantOf } from './again.ts'
 import { ask, readObject, type JsonObject } from './answer.ts'
 import { readAuthorizationResponse } from './authorization-response.ts'
 import { authorizationUrl, redeemCode } from './code-grant.ts'
 import { discover, type ServerMetadata } from './discovery.ts'
-import { printable, refused } from './faults.ts'
+import { refused } from './faults.ts'
 import { verifyIdToken, type IdTokenClaims } from './id-token.ts'
 import { keysOf } from './jwks.ts'
 import type { ProviderKind } from './kind.ts'
+import { askAgain } from './oidc-again.ts'
 import { checkOidc } from './oidc-check.ts'
+import { display } from './oidc-claims.ts'
 import { oidcConfig, type OidcConfig } from './oidc-config.ts'
-import { prove, type Claims, type Proof } from './proof.ts'
-import { groupsIn, rawClaims } from './raw-claims.ts'
+import { prove, type Proof } from './proof.ts'
 import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
 
 /** OpenID Connect, authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636, RFC 9207, RFC 9700). */
@@ -29,6 +31,7 @@ function open(config: OidcConfig, context: ProviderContext): Provider {
   return {
     begin: (to) => begin(to, config, context),
     complete: (back, remember) => complete(back, remember, config, context),
+    again: askAgain(config, context),
   }
 }
 
@@ -118,7 +121,7 @@ async function complete(
   })
   const more = config.userinfo ? await askUserinfo(tokens, claims, metadata, context) : {}
   checkGroups(more[config.claims.groups] ?? claims[config.claims.groups], config)
-  return toProof(claims, more, config, context)
+  return toProof({ claims, more, tokens }, config, context)
 }
 
 const tokenResponse = z.object({
@@ -126,6 +129,9 @@ const tokenResponse = z.object({
   access_token: z.string().regex(/^[\x20-\x7e]+$/),
   token_type: z.string().regex(/^bearer$/i),
   id_token: z.string(),
+  // For asking again only: a sign-in does not fail over them.
+  refresh_token: z.string().min(1).optional().catch(undefined),
+  expires_in: z.number().positive().optional().catch(undefined),
 })
 
 type TokenResponse = z.infer<typeof tokenResponse>
@@ -176,11 +182,17 @@ function checkGroups(said: unknown, { requiredGroups }: OidcConfig): void {
     throw new AppError('sso_denied', { reason: 'membership: not a member: groups' })
 }
 
+/** What a sign-in brought, judged. */
+interface Vouched {
+  readonly claims: IdTokenClaims
+  readonly more: JsonObject
+  readonly tokens: TokenResponse
+}
+
 function toProof(
-  idToken: IdTokenClaims,
-  userinfo: JsonObject,
+  { claims: idToken, more, tokens }: Vouched,
   config: OidcConfig,
-  { connectionId }: ProviderContext,
+  { connectionId, clock }: ProviderContext,
 ): Proof {
   const { iss, sub, auth_time: authTime, acr, amr, sid, session_expiry: sessionEnd } = idToken
   return prove({
@@ -196,7 +208,15 @@ function toProof(
     ...(typeof sessionEnd === 'number' && {
       sessionEndsAt: new Date(sessionEnd * 1000).toISOString(),
     }),
-    claims: display(idToken, userinfo, config),
+    claims: display(idToken, more, config),
+    grant: grantOf(
+      {
+        accessToken: tokens.access_token,
+        ...(tokens.refresh_token && { refreshToken: tokens.refresh_token }),
+        ...(tokens.expires_in && { expiresIn: tokens.expires_in }),
+      },
+      clock.now(),
+    ),
   })
 }
 
@@ -206,50 +226,4 @@ function secondsOf(at: Date): number {
 
 function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
-}
-
-function display(
-  idToken: JsonObject,
-  userinfo: JsonObject,
-  { claims: mapping, emailVerified }: OidcConfig,
-): Claims {
-  const name = userinfo[mapping.name] ?? idToken[mapping.name]
-  // An address and whether it was verified are only believed from the same mouth.
-  const source = mapping.email in userinfo ? userinfo : idToken
-  const { [mapping.email]: email, email_verified: verified } = source
-  const groups = groupsIn(userinfo[mapping.groups] ?? idToken[mapping.groups])
-  return {
-    ...(typeof name === 'string' && { name: printable(name, 255) }),
-    ...(typeof email === 'string' && { email: printable(email, 255) }),
-    ...(mapping.email === 'email' &&
-      typeof verified === 'boolean' && { emailVerified: emailVerified === 'claim' && verified }),
-    ...(groups && { groups }),
-    raw: rawClaims(
-      ofThePerson({
-        ...idToken,
-        ...(mapping.email in userinfo && { email_verified: undefined }),
-        ...userinfo,
-      }),
-    ),
-  }
-}
-
-/** Claims that say something of the token and nothing of the person. */
-const ofTheToken = [
-  'aud',
-  'azp',
-  'exp',
-  'iat',
-  'nbf',
-  'auth_time',
-  'nonce',
-  'jti',
-  'sid',
-  'at_hash',
-  'c_hash',
-  's_hash',
-]
-
-function ofThePerson(claims: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(claims).filter(([name]) => !ofTheToken.includes(name)))
 }

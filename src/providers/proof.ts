@@ -1,3 +1,5 @@
+import type { Grant } from './again.ts'
+
 /** What a provider proved, as plain data. Times are ISO 8601. */
 export interface ProofData {
   readonly connectionId: string
@@ -17,6 +19,8 @@ export interface ProofData {
   readonly sessionEndsAt?: string
   /** For display and as hints only. Nothing here ever selects an account. */
   readonly claims: Claims
+  /** For asking again later. Secret. */
+  readonly grant?: Grant
 }
 
 /** A SAML name identifier, as it was sent (SAML Core §2.2.3). */

@@ -1,6 +1,7 @@
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Egress } from '../lib/egress.ts'
+import type { Again } from './again.ts'
 import type { Proof } from './proof.ts'
 
 /** Where a sign-in is to come back to, and what to ask the provider for. */
@@ -64,6 +65,8 @@ export interface Provider {
    * @throws AppError as {@link Provider.complete} does
    */
   receive?(posted: Posted): Promise<Received>
+  /** How it can be asked again; absent where it cannot be. */
+  readonly again?: Again
 }
 
 /** What every provider is handed. */

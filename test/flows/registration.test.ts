@@ -426,7 +426,10 @@ describe('the rule for row 8', () => {
     const proof = prove({ connectionId: app.connectionId, issuer, subject: 'x', claims: {} })
     const joining = (row: number) => ({ verdict: { row } as Verdict, registration: undefined })
     const register = (row: number) =>
-      throughConnection(bound, proof, { requestId: 'r' }).register(db, clock.now(), joining(row))
+      throughConnection(bound, proof, {
+        requestId: 'r',
+        sealer: app.sallyport.services.sealer,
+      }).register(db, clock.now(), joining(row))
     for (const row of [5, 6, 7]) await assert.rejects(register(row), { reason: 'not_registered' })
     assert.equal((await register(8)).owner, 'active')
   })

@@ -80,6 +80,7 @@ suite('what nobody needs any more', () => {
       sso_exemptions: 0,
       invitations: 0,
       setup_links: 0,
+      connection_verdicts: 0,
       attempts: 0,
     })
     // Four sign-ins, and those that ended too short a time ago.

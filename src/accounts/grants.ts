@@ -1,0 +1,52 @@
+import { sql } from 'kysely'
+import type { Db } from '../db/open.ts'
+import type { Sealer } from '../lib/seal.ts'
+import type { Grant } from '../providers/again.ts'
+
+/** How far from its interval a check may be, as a share of it: a thousand people who signed in at nine are not asked about at ten sharp. */
+export const jitter = 0.1
+
+/** A moment one interval of the connection from `now`, give or take {@link jitter}; `c` is the connection. */
+export const nextCheck = (now: Date) =>
+  sql`${now}::timestamptz + c.check_every_minutes * interval '1 minute' * (${1 - jitter}::float8 + ${2 * jitter}::float8 * random())`
+
+/**
+ * Keeps what a sign-in was granted, in its transaction: it supersedes what was granted before and whatever is under way
+ * with that, and the identity is due one interval from now. A grant that cannot be refreshed does not replace one that
+ * can. Without any grant, nothing is asked until the next sign-in.
+ */
+export async function keepGrant(
+  tx: Db,
+  sealer: Sealer,
+  { identityId, grant }: { readonly identityId: string; readonly grant: Grant | undefined },
+  now: Date,
+): Promise<void> {
+  const sealed = grant ? sealGrant(sealer, identityId, grant) : null
+  const rung = grant?.refreshToken ? 'refresh' : grant?.accessToken ? 'userinfo' : 'deadline'
+  // What was granted before still counts where it can be refreshed, is not dead, and this cannot.
+  const better = sql`(${rung} = 'refresh' or i.rung is distinct from 'refresh' or i.granted is null or i.refresh_intent is not null)`
+  await sql`
+    update identities i set
+      granted = case when ${better} then ${sealed}::bytea else i.granted end,
+      rung = case when ${better} then ${rung} else i.rung end,
+      refresh_intent = case when ${better} then null else i.refresh_intent end,
+      grant_version = i.grant_version + 1,
+      check_at = case when ${better} and ${rung} = 'deadline' then null else ${nextCheck(now)} end,
+      lease = null, verdict = 'still_true', verdict_reason = 'signed_in', verdict_at = ${now}, failing_since = null,
+      failures = 0, held = false
+    from connections c where i.id = ${identityId} and c.id = i.connection_id`.execute(tx)
+}
+
+/** Seals a grant for its identity's row. */
+export function sealGrant(sealer: Sealer, identityId: string, grant: Grant): Buffer {
+  return sealer.seal(grant, place(identityId))
+}
+
+/** Opens a grant of that identity. */
+export function openGrant(sealer: Sealer, identityId: string, sealed: Buffer): Grant {
+  return sealer.open<Grant>(sealed, place(identityId))
+}
+
+function place(row: string): { table: string; column: string; row: string } {
+  return { table: 'identities', column: 'granted', row }
+}
