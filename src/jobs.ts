@@ -52,6 +52,8 @@ export const recurring: readonly Recurring<Services>[] = [
     run: async (services, signal) => {
       await keepSamlUp(services, services.clock.now(), signal)
     },
+  },
+  {
     name: 'verification',
     every: minutes(1),
     run: (services) => keepUp(services, services.clock.now()),
