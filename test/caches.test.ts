@@ -29,9 +29,11 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   'providers/saml/attributes.ts': [
     'read: one entry for each attribute of a message of limited size',
   ],
+  'providers/saml/signature.ts': ['found: one entry for each prefix of a message of limited size'],
   'providers/saml/xml.ts': [
     'read: one entry for each attribute of an element, which are few',
     'ids: one entry for each element of a message of limited size',
+    'names: a hundred',
   ],
   'providers/saml/redirect-binding.ts': ['sent: one entry for each parameter that is known'],
   'providers/proof.ts': ['proofs that this process has made, held weakly'],

@@ -8,14 +8,7 @@ import type { SamlConfig } from './config.ts'
 import { decrypt } from './encryption.ts'
 import { responseGrammar } from './grammar.ts'
 import { readSigned } from './signature.ts'
-import {
-  childOf,
-  childrenOf,
-  fromBase64,
-  readMessage,
-  type XmlElement,
-  type XmlMessage,
-} from './xml.ts'
+import { childOf, childrenOf, fromBase64, readMessage, type XmlElement } from './xml.ts'
 
 /** What a response has to fit. */
 export interface Expected {
@@ -52,10 +45,10 @@ const longestEnd = minutes(24 * 60)
  * @throws AppError `sso_failed` or `sso_denied` with the check that failed as its reason
  */
 export function readResponse(encoded: string, config: SamlConfig, expected: Expected): Asserted {
-  const message = readMessage(fromBase64(encoded), responseGrammar)
-  checkAsked(message.root, expected)
-  checkResponse(message.root, config, expected)
-  const assertion = signedAssertion(message, config)
+  const response = readMessage(fromBase64(encoded), responseGrammar)
+  checkAsked(response, expected)
+  checkResponse(response, config, expected)
+  const assertion = signedAssertion(response, config)
   checkAssertion(assertion, config, expected)
   const subject = childOf(assertion, 'saml:Subject')
   const statement = childOf(assertion, 'saml:AuthnStatement')
@@ -130,25 +123,24 @@ function checkStatus(status: XmlElement): void {
  * The response's one assertion, read from what was signed: the assertion itself, or the response around it. Every
  * signature there is has to be right.
  */
-function signedAssertion(message: XmlMessage, config: SamlConfig): XmlElement {
-  const { root } = message
+function signedAssertion(response: XmlElement, config: SamlConfig): XmlElement {
   const [found, ...more] = [
-    ...childrenOf(root, 'saml:Assertion'),
-    ...childrenOf(root, 'saml:EncryptedAssertion'),
+    ...childrenOf(response, 'saml:Assertion'),
+    ...childrenOf(response, 'saml:EncryptedAssertion'),
   ]
   if (!found) throw refused('saml_assertion_missing')
   if (more.length > 0) throw refused('saml_assertion_count')
   const keys = config.idp.certificates.map(({ publicKey }) => publicKey)
-  const isSigned = childOf(root, 'ds:Signature') !== undefined
-  const whole = isSigned ? readSigned(message, root, keys, responseGrammar) : undefined
+  const isSigned = childOf(response, 'ds:Signature') !== undefined
+  const whole = isSigned ? readSigned(response, keys, responseGrammar) : undefined
   if (config.requireSignedResponse && !whole) throw refused('saml_unsigned: response')
   if (found.name === 'saml:EncryptedAssertion') {
     const inside = readMessage(decrypt(found, ownKeys(config)), responseGrammar)
-    if (inside.root.name !== 'saml:Assertion') throw refused('saml_structure: encrypted')
+    if (inside.name !== 'saml:Assertion') throw refused('saml_structure: encrypted')
     // Whatever stands around it: anybody can encrypt for us.
-    return readSigned(inside, inside.root, keys, responseGrammar)
+    return readSigned(inside, keys, responseGrammar)
   }
-  if (childOf(found, 'ds:Signature')) return readSigned(message, found, keys, responseGrammar)
+  if (childOf(found, 'ds:Signature')) return readSigned(found, keys, responseGrammar)
   const covered = whole && childOf(whole, 'saml:Assertion')
   if (!covered) throw refused('saml_unsigned')
   return covered

@@ -11,12 +11,6 @@ export interface XmlElement {
   readonly node: Element
 }
 
-/** A message, and the very text it was read from. */
-export interface XmlMessage {
-  readonly root: XmlElement
-  readonly source: string
-}
-
 /** What one element may hold. What is not said here is refused. */
 export interface ElementRule {
   /** Names of attributes. @default none */
@@ -52,6 +46,8 @@ export const messageLimit: number = 256 * 1024
 const depthLimit = 64
 const elementLimit = 10_000
 const attributeLimit = 32
+/** How many different names elements may have, as they are written. */
+const nameLimit = 100
 
 /**
  * Reads a message in a language smaller than XML: UTF-8, elements, attributes and text, and of those only what the
@@ -59,12 +55,12 @@ const attributeLimit = 32
  * What passes means the same to every reader.
  * @throws AppError `sso_failed`, its reason beginning with `saml_xml` or `saml_structure`
  */
-export function readMessage(bytes: Uint8Array, grammar: Grammar): XmlMessage {
+export function readMessage(bytes: Uint8Array, grammar: Grammar): XmlElement {
   const source = decode(bytes)
   scan(source)
   const root = toElement(parse(source), grammar)
   assertIdsDiffer(root)
-  return { root, source }
+  return root
 }
 
 /** A message out of a form or a query: base64 (RFC 2045: lines may break), nothing else. */
@@ -114,6 +110,7 @@ function scan(source: string): void {
   if (/<[!?]/.test(source.replace(declaration, ''))) throw refused('saml_xml: markup')
   if (strangeReference.test(source)) throw refused('saml_xml: reference')
   const open: string[] = []
+  const names = new Set<string>()
   let at = declaration.exec(source)?.[0].length ?? 0
   let elements = 0
   for (;;) {
@@ -133,6 +130,8 @@ function scan(source: string): void {
     }
     assertAttributes(attributes!)
     if (!empty) open.push(name!)
+    // The library looks for the end of each name through the whole text.
+    if (names.add(name!).size > nameLimit) throw refused('saml_xml: too many names')
     if (open.length > depthLimit) throw refused('saml_xml: too deep')
     if (++elements > elementLimit) throw refused('saml_xml: too many elements')
   }

@@ -1,5 +1,4 @@
-import { createHash, randomUUID, type KeyObject } from 'node:crypto'
-import { createPrivateKey } from 'node:crypto'
+import { randomUUID, sign as signBytes } from 'node:crypto'
 import { SignedXml } from 'xml-crypto'
 import { createLog } from '../../../src/lib/log.ts'
 import type { Egress } from '../../../src/lib/egress.ts'
@@ -204,12 +203,22 @@ export function sign(xml: string, id: string, how: Signing = {}): string {
     transforms = [enveloped, exclusive],
   } = how
   const signer = new SignedXml({
-    privateKey: createPrivateKey(key.privateKey) as KeyObject,
+    privateKey: key.privateKey,
     publicCert: key.certificate,
     signatureAlgorithm: signatureAlgorithm as never,
     canonicalizationAlgorithm: canonicalizationAlgorithm as never,
   })
   const place = `//*[@ID='${id}']`
+  const [, size] = /sha(\d+)$/.exec(signatureAlgorithm) ?? []
+  signer.SignatureAlgorithms[signatureAlgorithm] ??= class {
+    getAlgorithmName = () => signatureAlgorithm
+    getSignature = (text: string) =>
+      signBytes(`sha${size}`, Buffer.from(text), {
+        key: key.privateKey,
+        dsaEncoding: 'ieee-p1363',
+      }).toString('base64')
+    verifySignature = () => false
+  } as never
   signer.addReference({
     xpath: place,
     transforms: transforms as never,
@@ -273,9 +282,4 @@ export function because(reason: RegExp | string, code = 'sso_failed') {
     if (thrown.code === code && fits) return true
     throw new Error(`Refused with ${thrown.code}: ${thrown.reason}`, { cause: thrown })
   }
-}
-
-/** SHA-256 in base64. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64')
 }
