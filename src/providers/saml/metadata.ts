@@ -7,7 +7,7 @@ import { readCertificate, weaknessOf } from './certificate.ts'
 import type { SamlBinding } from './config.ts'
 import { metadataGrammar } from './metadata-grammar.ts'
 import { readSigned } from './signature.ts'
-import { childOf, childrenOf, readMessage, type XmlElement, type XmlMessage } from './xml.ts'
+import { childOf, childrenOf, readMessage, type XmlElement } from './xml.ts'
 
 /** What a provider says of itself, in the shape of a connection's settings. */
 export interface PublishedIdp {
@@ -104,9 +104,9 @@ function open(
   bytes: Uint8Array,
   trusted: readonly KeyObject[],
 ): { root: XmlElement; signed: boolean } {
-  const message = readMessage(withoutComments(bytes), metadataGrammar)
-  const signed = trusted.length > 0 && signedRoot(message, trusted)
-  return signed ? { root: signed, signed: true } : { root: message.root, signed: false }
+  const root = readMessage(withoutComments(bytes), metadataGrammar)
+  const signed = trusted.length > 0 && signedRoot(root, trusted)
+  return signed ? { root: signed, signed: true } : { root, signed: false }
 }
 
 /** Nor does a byte order mark say anything, which some editors put before a file. */
@@ -124,9 +124,9 @@ function withoutComments(bytes: Uint8Array): Uint8Array {
 }
 
 /** The document as it was signed; false where it was not, or not by any of these keys. */
-function signedRoot(message: XmlMessage, keys: readonly KeyObject[]): XmlElement | false {
+function signedRoot(root: XmlElement, keys: readonly KeyObject[]): XmlElement | false {
   try {
-    return readSigned(message, message.root, keys, metadataGrammar)
+    return readSigned(root, keys, metadataGrammar)
   } catch (thrown) {
     if (thrown instanceof AppError) return false
     throw thrown

@@ -220,7 +220,7 @@ describe('what a SAML provider answers', () => {
     const coming = comeBack(other, remember, signedResponse(said(requestId)))
     await assert.rejects(coming, because('provider_changed'))
   })
-  it('names the person by an attribute where an administrator has said so', async () => {
+  it('SSO-137 names the person by an attribute where an administrator has said so', async () => {
     const subject = { from: 'attribute', name: 'employee' }
     const provider = openSaml(settings({ subject }))
     const changed = { attributes: attribute('employee', 'e-4711'), nameId: '' }
