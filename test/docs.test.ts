@@ -12,6 +12,7 @@ import { namedTests, namedTestsIn, rowOf } from '../dev/docs/named-tests.ts'
 import { root } from '../dev/docs/root.ts'
 import { prefixOf, readAllRows } from '../dev/docs/rows.ts'
 import { formLimit } from '../src/http/body.ts'
+import { presets } from '../src/providers/presets.ts'
 import { settings as allSettings } from '../src/lib/config.ts'
 import { leaseFor, renewEvery } from '../src/sessions/lease.ts'
 import { temporaryFolder } from './_folder.ts'
@@ -26,6 +27,12 @@ describe('generated pages are in step with the code: if not, run npm run docs', 
   for (const [path, text] of Object.entries(await generateDocs())) {
     it(path, async () => assert.equal(await read(path), text))
   }
+})
+
+test('S0-23 every preset has its page in docs/providers/, and no page is left over', async () => {
+  const files = await Array.fromAsync(glob('docs/providers/*.md', { cwd: root }))
+  const pages = Object.keys(presets).map((key) => `docs/providers/${key}.md`)
+  assert.deepEqual(files.sort(), [...pages, 'docs/providers/README.md'].sort())
 })
 
 describe('rows, and the tests that carry their ids', () => {

@@ -1,5 +1,6 @@
 import { mission, security } from './coverage.ts'
 import { namedTests } from './named-tests.ts'
+import { providerPages } from './providers.ts'
 import {
   audit,
   configuration,
@@ -26,6 +27,7 @@ export async function generateDocs(): Promise<Readonly<Record<string, string>>> 
     'docs/audit.md': audit(),
     'docs/metrics.md': metricsPage(),
     'docs/decisions-table.md': decisionTable(),
+    ...providerPages(),
     'docs/mission.md': mission(rows, tests),
     'docs/security.md': security(rows, tests),
   }
