@@ -54,7 +54,11 @@ async function stateOf({ db, clock, lifetimes }: Services, jar: Jar): Promise<Ri
   const session =
     jar.session === null ? undefined : await findSession(db, hashToken(jar.session), judging)
   const judged =
-    jar.session === null ? 'absent' : session ? judgeSession(session, clock.now()) : 'unknown'
+    jar.session === null
+      ? 'absent'
+      : session
+        ? judgeSession(session, clock.now().getTime())
+        : 'unknown'
   const reminds = !['user-current', 'user-lapsed', 'locked'].includes(judged)
   const known =
     reminds && jar.browser !== null ? await findBrowserHint(db, hashToken(jar.browser)) : undefined

@@ -72,40 +72,46 @@ export function verifyFromMemory(
   const asker = recallAsker(services, headers.cookie ?? null)
   if (!asker?.session || admit(asker.verdict, asker.state, 'user')) return undefined
   const header = (name: string) => headers[name] as string | undefined
-  if (describing.some((name) => headers[name] !== undefined)) {
+  if (describesAnother(headers)) {
     const { proxied } = clientOf(header, socket.remoteAddress, services)
     if (!proxied || whyDenied(fromHeaders(header), services.origin)) return undefined
   }
   const requestId = requestIdOf(header('x-request-id'))
   const general = services.cookies.secure ? generalHeaders.https : generalHeaders.http
-  return [...general, ...identityOf(asker.session), 'x-request-id', requestId]
+  return general.concat(identityOf(asker.session), requestId)
 }
 
-const generalHeaders = {
-  https: Object.entries(headersOfEveryAnswer({ https: true })).flat(),
-  http: Object.entries(headersOfEveryAnswer({ https: false })).flat(),
+const generalHeaders = { https: generalOnes(true), http: generalOnes(false) }
+
+function generalOnes(https: boolean): readonly string[] {
+  return Object.entries(headersOfEveryAnswer({ https })).flat()
 }
 
-/** Made once for each session that is remembered, and forgotten with it. */
+/** With the name of the header that comes next. Made once for each session that is remembered, and forgotten with it. */
 const identities = new WeakMap<StoredSession, readonly string[]>()
 
 function identityOf(session: StoredSession): readonly string[] {
   const known = identities.get(session)
   if (known) return known
-  const identity = Object.entries(headersFor(session)).flat()
+  const identity = [...Object.entries(headersFor(session)).flat(), 'x-request-id']
   identities.set(session, identity)
   return identity
 }
 
 /** Headers in which somebody describes another request than the one they make. */
-const describing = [
+const describing: ReadonlySet<string> = new Set([
   'forwarded',
   'x-original-method',
   'x-original-uri',
   'x-original-url',
   'x-rewrite-url',
   ...['for', 'host', 'method', 'port', 'proto', 'server', 'uri'].map((n) => `x-forwarded-${n}`),
-]
+])
+
+function describesAnother(headers: IncomingMessage['headers']): boolean {
+  for (const name in headers) if (describing.has(name)) return true
+  return false
+}
 
 /**
  * The request that a believed proxy describes; undefined when nobody describes one.
@@ -114,7 +120,7 @@ const describing = [
 async function describedRequest(exchange: Exchange): Promise<Original | undefined> {
   const { services, request, client, url } = exchange
   const envoy = url.pathname.startsWith(envoyPath)
-  if (!envoy && !describing.some((name) => request.headers.has(name))) return undefined
+  if (!envoy && !request.headers.keys().some((name) => describing.has(name))) return undefined
   if (!client.proxied) {
     await tellUntrusted(exchange)
     throw denial('forbidden', 'untrusted_proxy')

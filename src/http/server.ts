@@ -134,9 +134,12 @@ export function createHttpServer(
 
 /** How often a header came; raw headers are names and values in turn. */
 function count(rawHeaders: readonly string[], name: string): number {
-  return rawHeaders.filter(
-    (each, i) => i % 2 === 0 && each.length === name.length && each.toLowerCase() === name,
-  ).length
+  let times = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const each = rawHeaders[i]!
+    if (each.length === name.length && each.toLowerCase() === name) times++
+  }
+  return times
 }
 
 function toResponse(status: number): Response {

@@ -2,7 +2,7 @@ import { AppError, type ErrorCode } from '../lib/errors.ts'
 import { authenticate, recallAsker, type Asker } from '../sessions/authenticate.ts'
 import { admit } from '../sessions/access.ts'
 import type { Outcome } from '../sessions/decide.ts'
-import type { Membership, Person } from '../sessions/lookup.ts'
+import type { Membership, Person, StoredSession } from '../sessions/lookup.ts'
 import { demandReauthentication } from '../sessions/lock.ts'
 import { formLimit, readForm } from './body.ts'
 import { callerOf } from './caller.ts'
@@ -103,26 +103,26 @@ export interface Mountable {
 
 /** {@link Mountable.authenticate}. */
 export function whoIs(services: Services, request: Asking, demands: Demands = none): Promise<Who> {
-  const header = cookieOf(request)
-  const remembered = recallAsker(services, header)
+  const remembered = recallAsker(services, cookieOf(request))
   return remembered
     ? Promise.resolve(toWho(services, remembered, request, demands))
-    : authenticate(services, header).then((asker) => toWho(services, asker, request, demands))
+    : lookUp(services, request, demands)
+}
+
+async function lookUp(services: Services, request: Asking, demands: Demands): Promise<Who> {
+  return toWho(services, await authenticate(services, cookieOf(request)), request, demands)
 }
 
 function toWho(services: Services, asker: Asker, { method }: Asking, demands: Demands): Who {
   const { state, verdict, session } = asker
   const { outcome } = verdict
-  const code =
-    demands === none && verdict.standing === 'user'
-      ? null
-      : admit(verdict, state, demands.recent ? 'recent' : 'user', {
-          recent: demands.recent === true && isRecentlyProven({ services, asker }),
-          reading: demands.reading ?? isReading(method ?? ''),
-        })
-  const nobody = { signedIn: false, user: null, guest: null } as const
+  if (session && demands === none && verdict.standing === 'user') return signedIn(session, outcome)
+  const code = admit(verdict, state, demands.recent ? 'recent' : 'user', {
+    recent: demands.recent === true && isRecentlyProven({ services, asker }),
+    reading: demands.reading ?? isReading(method ?? ''),
+  })
   if (!session) return { ...nobody, code: code ?? 'login_required', outcome }
-  const { id, person, organizations, authenticatedAt } = session
+  const { id, person, organizations } = session
   if (verdict.standing === 'guest') {
     const guest = { id: person.id }
     return { ...nobody, guest, code: 'login_required', session: { id }, outcome }
@@ -131,11 +131,17 @@ function toWho(services: Services, asker: Asker, { method }: Asking, demands: De
   const { organization } = demands
   if (organization !== undefined && !organizations.some(({ slug }) => slug === organization))
     return { ...nobody, code: 'login_required', outcome, organization }
+  return signedIn(session, outcome)
+}
+
+function signedIn(session: StoredSession, outcome: Outcome): SignedIn {
+  const { id, person, organizations, authenticatedAt } = session
   const handle = { id, authenticatedAt: new Date(authenticatedAt) }
   return { signedIn: true, user: person, guest: null, organizations, session: handle, outcome }
 }
 
 const none: Demands = {}
+const nobody = { signedIn: false, user: null, guest: null } as const
 
 function cookieOf({ headers }: Pick<Asking, 'headers'>): string | null {
   const cookie = headers instanceof Headers ? headers.get('cookie') : headers['cookie']

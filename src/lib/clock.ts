@@ -2,6 +2,11 @@
 export interface Clock {
   /** The database's time, carried on by the monotonic clock between readings. */
   now(): Date
+  /**
+   * The same in milliseconds since 1970, at a reading of `localClocks.monotonic` just taken: for what every request
+   * asks, where a `Date` and another reading would count. @default {@link now}
+   */
+  at?(monotonic: number): number
   /** Reads the time anew where this machine may have been stopped since the last reading. */
   check?(): Promise<void>
 }
@@ -11,6 +16,7 @@ export interface FollowingClock extends Clock {
   /** Reads the other clock once and goes on from there. */
   sync(): Promise<void>
   check(): Promise<void>
+  at(monotonic: number): number
   /** How far this machine's wall clock is ahead of the other clock, in milliseconds; negative: behind. */
   skew(): number
 }
@@ -43,7 +49,8 @@ export async function followClock(
   let offset = 0
   let apart = 0
   const clock: FollowingClock = {
-    now: () => new Date(monotonic() + offset),
+    now: () => new Date(clock.at(monotonic())),
+    at: (reading) => Math.trunc(reading + offset),
     async sync() {
       const before = monotonic()
       const theirs = await read()

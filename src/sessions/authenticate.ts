@@ -73,16 +73,18 @@ export function recallAsker(
 ): Asker | undefined {
   const found = findCookies(cookieHeader, cookies)
   // Whatever is no token has no session in memory either.
-  if (!found.session || !node.lease.holds()) return undefined
+  if (!found.session) return undefined
+  const monotonic = node.lease.monotonic()
+  if (!node.lease.holds(monotonic)) return undefined
   const session = node.memory.recall(tokenKey(found.session))
   if (!session) return undefined
-  const now = clock.now()
+  const now = clock.at ? clock.at(monotonic) : clock.now().getTime()
   const judged = judgeSession(session, now)
   const browser = readCookie(found.browser, 'browser')
   const decided = decideOnce(judged, session.account, plainHint(browser))
   const { state, verdict } = decided
-  const toWrite = verdict.audit !== null || (verdict.session === 'touch' && isToSlide(session, now))
-  if (toWrite || !isLive(judged) || losesHint(session, browser)) return undefined
+  const slides = verdict.session === 'touch' && isToSlide(session, now)
+  if (!decided.plain || slides || losesHint(session, browser)) return undefined
   node.memory.hits++
   decided.times++
   return { state, verdict, session, browser: valueOf(browser), late: false }
@@ -132,10 +134,10 @@ export async function authenticate(
       browser,
       successor !== undefined,
     )
-    if (asker.verdict.session === 'touch' && isToSlide(session!, now))
+    if (asker.verdict.session === 'touch' && isToSlide(session!, now.getTime()))
       services.slides.add(found!.key, session!, now)
     const lostHint = judged === 'user-current' && losesHint(session!, browserCookie)
-    if (session?.ended === 'no' && isLockOver(session, now))
+    if (session?.ended === 'no' && isLockOver(session, now.getTime()))
       await endOverdue(services, session, options.requestId)
     if (asker.verdict.audit || lostHint)
       await tellAll(services, asker, sessionCookie, session, {
@@ -175,6 +177,8 @@ function toAsker(
 }
 
 interface Decided extends Pick<Asker, 'state' | 'verdict'> {
+  /** Whether it is about a live session, with nothing to write or tell. */
+  readonly plain: boolean
   /** How often it came to this. */
   times: number
 }
@@ -207,7 +211,8 @@ function decideOnce(
 }
 
 function decideRequest(state: RichState): Decided {
-  return { state, verdict: decide(state), times: 0 }
+  const verdict = decide(state)
+  return { state, verdict, plain: verdict.audit === null && isLive(state.session), times: 0 }
 }
 
 /** Whether a session began in a browser that had our other cookie, and now has not. */
@@ -226,7 +231,7 @@ function judge(
 ): RichState['session'] {
   if (cookie.state === 'absent') return 'absent'
   if (cookie.state !== 'present') return 'malformed'
-  return session ? judgeSession(session, now) : 'unknown'
+  return session ? judgeSession(session, now.getTime()) : 'unknown'
 }
 
 function isLive(session: RichState['session']): boolean {

@@ -61,8 +61,12 @@ export function findCookies(
   return { session, browser }
 }
 
+/** The sign after it first, because that tells nearly all others apart. */
 function isNamed(header: string, at: number, name: string): boolean {
-  return header.charCodeAt(at + name.length) === 0x3d && header.startsWith(name, at)
+  if (header.charCodeAt(at + name.length) !== 0x3d) return false
+  for (let i = 0; i < name.length; i++)
+    if (header.charCodeAt(at + i) !== name.charCodeAt(i)) return false
+  return true
 }
 
 function valueIn(header: string, equals: number, end: number): string {

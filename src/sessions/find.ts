@@ -64,7 +64,11 @@ async function read({ db, clock, lifetimes, slides }: Finding, key: string): Pro
   const look = () => findSession(db, hash, { lifetimes, now: clock.now() })
   let session = await look()
   // What looks expired may have been used here a moment ago.
-  if (session && slides.has(session.id) && judgeSession(session, clock.now()) === 'expired') {
+  if (
+    session &&
+    slides.has(session.id) &&
+    judgeSession(session, clock.now().getTime()) === 'expired'
+  ) {
     await slides.flush()
     session = await look()
   }
@@ -74,5 +78,5 @@ async function read({ db, clock, lifetimes, slides }: Finding, key: string): Pro
 const live: readonly string[] = ['user-current', 'user-lapsed', 'guest']
 
 function isLive(session: StoredSession, now: Date): boolean {
-  return live.includes(judgeSession(session, now))
+  return live.includes(judgeSession(session, now.getTime()))
 }

@@ -35,9 +35,13 @@ export class Lease {
     this.#until = -Infinity
   }
 
-  /** Whether memory may be believed now. */
-  holds(): boolean {
-    const monotonic = this.#clocks.monotonic()
+  /** The clock that stands still while the machine is suspended, now. */
+  monotonic(): number {
+    return this.#clocks.monotonic()
+  }
+
+  /** Whether memory may be believed now. @param monotonic what {@link monotonic} has just said */
+  holds(monotonic: number = this.#clocks.monotonic()): boolean {
     return (
       monotonic < this.#until &&
       Math.abs(this.#clocks.wall() - monotonic - this.#skew) <= jumpAllowed

@@ -270,21 +270,20 @@ function accountOf(row: Row): StoredSession['account'] {
   return row.merged_into ? 'merged' : 'active'
 }
 
-/** What a stored session is worth at `now`. A user session that proves nothing any more is over. */
-export function judgeSession(session: StoredSession, now: Date): RichState['session'] {
+/** What a stored session is worth at `now`, in milliseconds since 1970. A user session that proves nothing any more is over. */
+export function judgeSession(session: StoredSession, now: number): RichState['session'] {
   if (session.ended !== 'no') return session.ended
-  const time = now.getTime()
-  if (time >= session.goodUntil) return 'expired'
+  if (now >= session.goodUntil) return 'expired'
   if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
   if (session.organizations.length === 0 && session.personalUntil === null)
     return session.ranOut ? 'expired' : 'revoked'
   if (session.lockedAt !== null) return isLockOver(session, now) ? 'revoked' : 'locked'
-  return session.reauthAt !== null && time >= session.reauthAt ? 'user-lapsed' : 'user-current'
+  return session.reauthAt !== null && now >= session.reauthAt ? 'user-lapsed' : 'user-current'
 }
 
 /** Whether a locked session has waited long enough for its person. */
-export function isLockOver({ lockedAt, challengedAt }: StoredSession, now: Date): boolean {
-  return lockedAt !== null && challengedAt !== null && now.getTime() >= challengedAt + lockedFor
+export function isLockOver({ lockedAt, challengedAt }: StoredSession, now: number): boolean {
+  return lockedAt !== null && challengedAt !== null && now >= challengedAt + lockedFor
 }
 
 /** Who last signed in with this browser, as far as a hint goes. */

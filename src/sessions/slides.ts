@@ -25,8 +25,8 @@ export interface Touch {
 }
 
 /** Whether the last sliding write of a session is long enough ago for another. */
-export function isToSlide({ lastSeenAt }: StoredSession, now: Date): boolean {
-  return lastSeenAt <= now.getTime() - slideEvery
+export function isToSlide({ lastSeenAt }: StoredSession, now: number): boolean {
+  return lastSeenAt <= now - slideEvery
 }
 
 /** What gathering takes. */

@@ -174,7 +174,7 @@ suite('rows that an earlier program wrote', () => {
     const judging = { lifetimes: defaultLifetimes, now }
     const session = await findSession(db, hashToken('a session token'), judging)
     assert.ok(session)
-    assert.equal(judgeSession(session, now), 'user-current')
+    assert.equal(judgeSession(session, now.getTime()), 'user-current')
     assert.deepEqual(session.person, { id: id(1), name: 'Alice', email: 'Alice@acme.example' })
     assert.deepEqual(
       session.organizations.map(({ slug, role }) => [slug, role]),
