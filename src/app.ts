@@ -195,6 +195,7 @@ async function wire(
     proxySecret: config.proxySecret,
     version: packageVersion(),
     personalSignIn: config.personalSignIn,
+    organizations: config.organizations,
     sendMail: createOutbox(sealer, mailer),
     mailer,
     egress,

@@ -6,6 +6,7 @@ import {
   endPersonSessions,
   listOrganizationSessions,
 } from './api/organization-sessions.ts'
+import { listOrganizationMembers } from './api/organization-members.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -54,6 +55,15 @@ import {
   removeFromOrganization,
 } from './web/organization-member.ts'
 import { organizationMembers, remindUnlinked } from './web/organization-members.ts'
+import { askToLeave, leaveOrganization } from './web/leave.ts'
+import { downloadAudit, organizationAudit } from './web/organization-audit.ts'
+import { makeOrganization, newOrganization } from './web/organization-new.ts'
+import {
+  organizationPolicy,
+  rename,
+  setMemberPolicy,
+  setSessionPolicy,
+} from './web/organization-policy.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
@@ -142,6 +152,62 @@ export const routes: readonly Route[] = [
     access: 'user',
     doing: 'End one of your sessions',
     endpoint: endSession,
+  },
+  { ...read, path: '/organizations/new', access: 'user', endpoint: newOrganization },
+  {
+    ...act,
+    path: '/organizations',
+    access: 'recent',
+    doing: 'Make an organization',
+    endpoint: makeOrganization,
+  },
+  {
+    ...read,
+    path: '/account/organizations/:organization/leave',
+    access: 'user',
+    endpoint: askToLeave,
+  },
+  {
+    ...act,
+    path: '/account/organizations/:organization/leave',
+    access: 'recent',
+    doing: 'Leave an organization',
+    endpoint: leaveOrganization,
+  },
+  { ...read, path: '/organizations/:org/policy', access: 'user', endpoint: organizationPolicy },
+  {
+    ...act,
+    path: '/organizations/:org/policy/sessions',
+    access: 'recent',
+    doing: 'Change how long sessions last',
+    endpoint: setSessionPolicy,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/policy/members',
+    access: 'recent',
+    doing: 'Change what new members become',
+    endpoint: setMemberPolicy,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/policy/name',
+    access: 'recent',
+    doing: 'Change the organization’s name',
+    endpoint: rename,
+  },
+  { ...read, path: '/organizations/:org/audit', access: 'user', endpoint: organizationAudit },
+  {
+    ...read,
+    path: '/organizations/:org/audit/events.jsonl',
+    access: 'recent',
+    endpoint: downloadAudit,
+  },
+  {
+    ...read,
+    path: '/api/organizations/:org/members',
+    access: 'user',
+    endpoint: listOrganizationMembers,
   },
   { ...read, path: '/organizations/:org', access: 'user', endpoint: organizationOverview },
   {

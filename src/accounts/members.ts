@@ -44,6 +44,23 @@ export interface Member {
   readonly suspended: boolean
 }
 
+/** An organization that somebody belongs to, whether or not they have proven anything to it lately. */
+export interface BelongsTo {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly role: Role
+}
+
+/** Everything that somebody belongs to, by name. */
+export async function listBelongings(db: Db, userId: string): Promise<readonly BelongsTo[]> {
+  const { rows } = await sql<BelongsTo>`
+    select o.id, o.slug, o.name, m.role from memberships m
+    join organizations o on o.id = m.organization_id and o.deleted_at is null
+    where m.user_id = ${userId} and m.removed_at is null order by o.name, o.id`.execute(db)
+  return rows
+}
+
 /** Which members are asked for. */
 export interface MemberQuery {
   /** @default of whatever state */

@@ -32,7 +32,11 @@ const reserved = ['mail', 'passkey', 'find', 'forget', 'new']
  */
 export async function createOrganization(
   db: Db,
-  { slug, name }: { slug: string; name: string },
+  {
+    slug,
+    name,
+    by,
+  }: { slug: string; name: string; by?: { readonly userId: string; readonly requestId: string } },
   now: Date,
 ): Promise<Organization> {
   if (!slugShape.test(slug))
@@ -51,7 +55,13 @@ export async function createOrganization(
   }
   await recordEvent(
     db,
-    { action: 'organization.created', organizationId: organization.id, target: organization.id },
+    {
+      action: 'organization.created',
+      organizationId: organization.id,
+      target: organization.id,
+      actorId: by?.userId,
+      requestId: by?.requestId,
+    },
     now,
   )
   return organization
@@ -115,6 +125,43 @@ export async function setSessionLimits(db: Db, id: string, limits: SessionLimits
     })
     .where('id', '=', id)
     .execute()
+}
+
+/** What a new member becomes, where nothing else says. */
+export async function readDefaultRole(db: Db, id: string): Promise<Role> {
+  const row = await db
+    .selectFrom('organizations')
+    .select('default_role')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return row.default_role as Role
+}
+
+/** Sets what a new member becomes, where nothing else says. */
+export async function setDefaultRole(
+  db: Db,
+  id: string,
+  role: Exclude<Role, 'owner'>,
+): Promise<void> {
+  await db.updateTable('organizations').set({ default_role: role }).where('id', '=', id).execute()
+}
+
+/** Gives an organization another name; what it is called in addresses stays. */
+export async function renameOrganization(db: Db, id: string, name: string): Promise<void> {
+  await db.updateTable('organizations').set({ name }).where('id', '=', id).execute()
+}
+
+const longestName = 64
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+
+/**
+ * The name that somebody chose for an organization, tidied; undefined where it is none. It is mailed to strangers, so it
+ * can hold no address of a page.
+ */
+export function organizationName(text: string): string | undefined {
+  const name = text.normalize('NFC').trim()
+  const fits = name.length > 0 && name.length <= longestName
+  return fits && !unprintable.test(name) && !/[:/@]/.test(name) ? name : undefined
 }
 
 /** Gives a member another role. Answers whether there was such a member. */

@@ -20,6 +20,8 @@ export interface Services extends SessionServices, PersonalServices {
   readonly retention: Retention
   /** The terms of use that whoever registers is shown. */
   readonly termsUrl: URL | undefined
+  /** Who may make an organization. */
+  readonly organizations: 'off' | 'anybody'
   /** Who carries mail; undefined where there is none. */
   readonly mailer: Mailer | undefined
   /** The one way out, for checking a provider before it is connected. */

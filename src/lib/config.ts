@@ -102,6 +102,12 @@ export const settings = {
     'Signing in without an organization, by a mailed link or a passkey: off, members (people with an account, at an address they have verified) or everybody (an unknown address gets an account).',
     oneOf('off', 'members', 'everybody'),
   ),
+  organizations: setting(
+    'SALLYPORT_ORGANIZATIONS',
+    'off',
+    'Who may make an organization: off (only whoever runs the server, with sallyport connect) or anybody (everybody who is signed in by mail or a passkey; they own it).',
+    oneOf('off', 'anybody'),
+  ),
   idleMinutes: setting(
     'SALLYPORT_SESSION_IDLE_MINUTES',
     '60',
@@ -315,6 +321,12 @@ const rules: readonly Rule[] = [
     problem:
       'security.autosession_refused: SALLYPORT_AUTOSESSION is on, which lets anybody in. It is for development only. Unset it.',
     broken: (c) => c.mode === 'production' && c.autosession === 'on',
+  },
+  {
+    about: ['organizations', 'personalSignIn'],
+    problem:
+      'SALLYPORT_ORGANIZATIONS is anybody, but SALLYPORT_PERSONAL_SIGN_IN is off: whoever makes an organization must be able to sign in before it has a provider. Set the second to members or everybody.',
+    broken: (c) => c.organizations === 'anybody' && c.personalSignIn === 'off',
   },
   {
     about: ['proxies', 'proxySecret'],

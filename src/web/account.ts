@@ -4,13 +4,13 @@ import { assertRecent } from '../http/handler.ts'
 import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import { clearCookie } from '../sessions/cookies.ts'
-import type { Membership } from '../sessions/lookup.ts'
 import { listNotices, type Notice } from '../sessions/notices.ts'
 import { revokeSession, revokeSessionsOf } from '../sessions/revoke.ts'
 import { listSessions, type SessionSummary } from '../sessions/sessions.ts'
 import { addressSection } from './addresses.ts'
 import { identitySection } from './identities.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
+import { organizationSection } from './own-organizations.ts'
 import { passkeySection } from './passkeys.ts'
 import { tabOf } from './tabs.ts'
 import { ago, moment } from './time.ts'
@@ -19,7 +19,7 @@ import { ago, moment } from './time.ts'
 export const account: Endpoint = async (exchange) => {
   const { services, asker } = exchange
   const session = asker.session!
-  const { person, organizations } = session
+  const { person } = session
   const now = services.clock.now()
   const sessions = await listSessions(services.db, person.id, now)
   const notices = await listNotices(services.db, person.id, now)
@@ -30,17 +30,7 @@ export const account: Endpoint = async (exchange) => {
         You are signed in as <strong><bdi>${person.name}</bdi></strong
         >${person.email ? html` (<bdi>${person.email}</bdi>)` : ''}.
       </p>
-      <section aria-labelledby="organizations">
-        <h2 id="organizations">Organizations</h2>
-        ${
-          organizations.length > 0
-            ? html`<p class="quiet">What this session may be used for.</p>
-                <ul>
-                  ${organizations.map(organizationRow)}
-                </ul>`
-            : html`<p class="quiet">None: you signed in without an organization.</p>`
-        }
-      </section>
+      ${await organizationSection(exchange)}
       <section aria-labelledby="sessions">
         <h2 id="sessions">Where you are signed in</h2>
         <p class="quiet">
@@ -64,16 +54,6 @@ export const account: Endpoint = async (exchange) => {
         ${buttonForm('/logout', 'Sign out')}
       </section>`,
   )
-}
-
-function organizationRow({ name, slug, role }: Membership): Html {
-  return html`<li>
-    <div>
-      <strong><bdi>${name}</bdi></strong>
-      <p class="quiet">${slug}</p>
-    </div>
-    <span class="mark">${role}</span>
-  </li>`
 }
 
 function sessionRow(

@@ -1,7 +1,7 @@
 import { findConnection } from '../accounts/connections.ts'
 import type { ErrorContext } from '../http/exchange.ts'
 import { errors, type AppError, type ErrorCode } from '../lib/errors.ts'
-import { html, page } from './page.ts'
+import { html, page, type Html } from './page.ts'
 
 interface Wording {
   readonly title: string
@@ -123,6 +123,7 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
     { title, status, headers: error.headers },
     html`<h1>${title}</h1>
       <p>${advice}</p>
+      ${problemsOf(error)}
       ${ways.map(
         ({ href, label }) =>
           html`<p>
@@ -131,6 +132,15 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
       )}
       <p class="also quiet">Reference: <code>${error.reference ?? context.requestId}</code></p>`,
   )
+}
+
+/** What exactly cannot be used, where the error says. */
+function problemsOf({ members }: AppError): Html | '' {
+  const { problems } = members
+  if (!Array.isArray(problems)) return ''
+  return html`<ul class="plain">
+    ${problems.map((problem) => html`<li>${problem}</li>`)}
+  </ul>`
 }
 
 /** To where the person was: the organization's sign-in, sign-in at all, or the start page. */

@@ -17,8 +17,10 @@ export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Members', path: '/members' },
   { label: 'Invitations', path: '/invitations' },
   { label: 'Domains', path: '/domains' },
+  { label: 'Policy', path: '/policy' },
   { label: 'Sessions', path: '/sessions' },
   { label: 'Sign-ins', path: '/sign-ins' },
+  { label: 'Audit', path: '/audit' },
 ]
 
 /** What one page of an organization is. */

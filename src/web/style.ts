@@ -22,9 +22,18 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
 .wide > * { max-width: 46rem }
+.chart { display: block; width: 100%; height: auto; margin: .5rem 0 .25rem; font-size: 11px }
+.chart text { fill: var(--quiet) }
+.chart .axis { stroke: var(--line) }
+.chart .ok { fill: var(--accent) }
+.chart .refused { fill: var(--danger) }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; color: var(--quiet); font-size: .9375rem }
+.key::before { content: ""; display: inline-block; width: .75rem; height: .75rem; margin-right: .375rem; border-radius: .125rem;
+  background: var(--accent) }
+.key.refused::before { background: var(--danger) }
 .search { max-width: 28rem; margin-top: 1rem }
 .joined { display: flex; gap: .5rem }
-.joined > input { flex: 1; min-width: 0; margin: 0 }
+.joined > :is(input, select) { flex: 1; min-width: 0; margin: 0 }
 .joined > button { width: auto; min-height: 0 }
 .plain { list-style: disc; padding-left: 1.25rem }
 .plain > li { display: list-item; padding: .125rem 0; border: 0 }
