@@ -71,6 +71,8 @@ export interface HostileProvider {
   readonly arrivals: readonly Arrival[]
   /** Every code, token and secret there is: none of them may ever be seen in an error or a log. */
   readonly canaries: readonly string[]
+  /** How often a refresh token was presented that had been presented before. */
+  readonly reuses: number
   /** How many requests an endpoint got since the last {@link reset}. */
   count(endpoint: Endpoint): number
   /** Differs from now on in these ways only. */
@@ -89,6 +91,8 @@ export interface HostileProvider {
 interface Grant {
   readonly request: URLSearchParams
   readonly accessToken: string
+  /** Whose refresh tokens it shares; one that is presented twice ends them all (RFC 9700 §4.14.2). */
+  readonly family: { over: boolean }
 }
 
 const paths: Readonly<Record<string, Endpoint>> = {
@@ -116,6 +120,9 @@ export async function startHostileProvider(
   const canaries = [clientSecret]
   const grants = new Map<string, Grant>()
   const bearers = new Set<string>()
+  const refreshable = new Map<string, Grant>()
+  const spent = new Set<string>()
+  let reuses = 0
 
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
@@ -170,14 +177,38 @@ export async function startHostileProvider(
   async function redeem(arrival: Arrival): Promise<Answer> {
     const { form } = arrival
     if (!(await isClient(arrival))) return [401, { error: 'invalid_client' }]
+    if (form.get('grant_type') === 'refresh_token') return refresh(form.get('refresh_token') ?? '')
     const code = form.get('code') ?? ''
     const grant = grants.get(code)
     grants.delete(code)
     if (!grant || !fits(grant.request, form)) return [400, { error: 'invalid_grant' }]
+    return issue(grant, code)
+  }
+
+  /** The same person again, with the next token of the family. */
+  function refresh(token: string): Answer {
+    const grant = refreshable.get(token)
+    if (!grant || grant.family.over) return [400, { error: 'invalid_grant' }]
+    if (spent.has(token)) {
+      grant.family.over = true
+      reuses++
+      return [400, { error: 'invalid_grant' }]
+    }
+    spent.add(token)
+    const accessToken = unguessable()
+    bearers.add(`Bearer ${accessToken}`)
+    return issue({ ...grant, accessToken })
+  }
+
+  function issue(grant: Grant, code?: string): Answer {
+    const refreshToken = unguessable()
+    refreshable.set(refreshToken, grant)
+    canaries.push(grant.accessToken, refreshToken)
     const body = {
       access_token: grant.accessToken,
       token_type: 'Bearer',
       expires_in: 300,
+      refresh_token: refreshToken,
       id_token: issueIdToken(grant, code),
     }
     return [200, twists.tokenResponse?.(body) ?? body]
@@ -208,7 +239,7 @@ export async function startHostileProvider(
     return id === clientId && secret === clientSecret
   }
 
-  function issueIdToken({ request, accessToken }: Grant, code: string): string {
+  function issueIdToken({ request, accessToken }: Grant, code: string | undefined): string {
     const time = Math.floor(now().getTime() / 1000)
     const header = { alg: algorithm, typ: 'JWT', kid: signer.kid }
     const claims = {
@@ -218,9 +249,11 @@ export async function startHostileProvider(
       iat: time,
       exp: time + 300,
       auth_time: time - 5,
-      nonce: request.get('nonce'),
       at_hash: halfHash(algorithm, accessToken),
-      c_hash: halfHash(algorithm, code),
+      ...(code !== undefined && {
+        nonce: request.get('nonce'),
+        c_hash: halfHash(algorithm, code),
+      }),
     }
     const signed = signer.sign(twists.header?.(header) ?? header, twists.claims?.(claims) ?? claims)
     const token = twists.idToken?.(signed) ?? signed
@@ -239,6 +272,9 @@ export async function startHostileProvider(
     get signer() {
       return signer
     },
+    get reuses() {
+      return reuses
+    },
     count: (endpoint) => arrivals.filter((arrival) => arrival.endpoint === endpoint).length,
     twist(next) {
       twists = next
@@ -254,7 +290,7 @@ export async function startHostileProvider(
       const request = redirect.searchParams
       const [code, accessToken] = [unguessable(), unguessable()]
       canaries.push(code, accessToken)
-      grants.set(code, { request, accessToken })
+      grants.set(code, { request, accessToken, family: { over: false } })
       bearers.add(`Bearer ${accessToken}`)
       const back = new URL(request.get('redirect_uri') ?? '')
       back.search = new URLSearchParams({

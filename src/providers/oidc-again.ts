@@ -61,9 +61,9 @@ async function refresh(
 // Members that nobody needs are not looked at: a token must not be lost over the type of its lifetime.
 const tokenResponse = z.object({
   access_token: z.string().regex(/^[\x20-\x7e]+$/),
-  refresh_token: z.unknown(),
-  id_token: z.unknown(),
-  expires_in: z.unknown(),
+  refresh_token: z.unknown().optional(),
+  id_token: z.unknown().optional(),
+  expires_in: z.unknown().optional(),
 })
 
 async function readTokens(response: Response): Promise<Presented> {
