@@ -28,6 +28,9 @@ import {
   removeOwnDomain,
   routeOwnDomain,
 } from './web/organization-domains.ts'
+import { newRecoveryCodes, recoveryCodes } from './web/organization-recovery.ts'
+import { confirmRequirement, requirement, setRequirement } from './web/organization-requirement.ts'
+import { askRecovery, finishRecovery } from './web/recovery.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
 import { organizationSignIn, organizationSignIns } from './web/organization-sign-ins.ts'
@@ -90,6 +93,14 @@ export const routes: readonly Route[] = [
   { ...read, path: '/login/passkey/finish', access: 'public', endpoint: askPasskey },
   { ...act, path: '/login/passkey/finish', access: 'public', endpoint: finishPasskey },
   { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
+  { ...read, path: '/login/:org/recovery', access: 'public', endpoint: askRecovery },
+  {
+    ...act,
+    path: '/login/:org/recovery',
+    access: 'recent',
+    doing: 'Get in with a recovery code',
+    endpoint: finishRecovery,
+  },
   { ...act, path: '/login/find', access: 'public', endpoint: findSignIn },
   { ...act, path: '/login/forget', access: 'public', endpoint: forget },
   { ...act, path: '/sso/:connection/start', access: 'public', endpoint: start },
@@ -210,6 +221,28 @@ export const routes: readonly Route[] = [
     endpoint: listOrganizationMembers,
   },
   { ...read, path: '/organizations/:org', access: 'user', endpoint: organizationOverview },
+  { ...read, path: '/organizations/:org/requirement', access: 'user', endpoint: requirement },
+  {
+    ...read,
+    path: '/organizations/:org/requirement/confirm',
+    access: 'user',
+    endpoint: confirmRequirement,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/requirement',
+    access: 'recent',
+    doing: 'Change which sign-in your organization requires',
+    endpoint: setRequirement,
+  },
+  { ...read, path: '/organizations/:org/recovery', access: 'user', endpoint: recoveryCodes },
+  {
+    ...act,
+    path: '/organizations/:org/recovery',
+    access: 'recent',
+    doing: 'Make new recovery codes',
+    endpoint: newRecoveryCodes,
+  },
   {
     ...read,
     path: '/organizations/:org/domains',

@@ -54,6 +54,13 @@ export const auditActions = {
   'sessions.ended':
     'What sessions prove to an organization was ended, or everything; the data say how many.',
   'member.role_changed': 'A member got another role.',
+  'sso.required':
+    'An organization requires its own sign-in from now on; how many members it has, and how many of them had not linked one.',
+  'sso.not_required': 'An organization lets its members in by themselves again.',
+  'recovery.codes_made': 'An owner made new recovery codes; the older ones are void.',
+  'recovery.code_used':
+    'An owner got past the required sign-in with a recovery code, in one session and for an hour.',
+  'recovery.refused': 'A recovery code was refused; the reason says why.',
   'domain.claimed': 'A domain was claimed for an organization; nothing is proven yet.',
   'domain.proven': 'A domain’s DNS record was found: the domain is the organization’s.',
   'domain.missing': 'The DNS record of a proven domain cannot be found any more.',

@@ -8,7 +8,7 @@ import { clientOf } from '../http/proxy.ts'
 import { demandReauthentication } from '../sessions/lock.ts'
 import { admit } from '../sessions/access.ts'
 import { recallAsker } from '../sessions/authenticate.ts'
-import type { StoredSession } from '../sessions/lookup.ts'
+import { ssoRequiredBy, type StoredSession } from '../sessions/lookup.ts'
 
 /** Every identity header there is, and where its value comes from. All are set every time, empty when there is none. */
 export const identityHeaders: Readonly<
@@ -36,26 +36,45 @@ interface Original {
  * the request that is ambiguous or comes from a stranger; 503 when the database is away. Never a 2xx otherwise.
  * With `?deny=status` the 303 is a 401 with the same `Location`, because nginx knows no other refusals than 401 and 403.
  * With `?access=guest` a guest may pass too: `X-Auth-User` is the guest's id then, and `X-Auth-Kind` is `guest`.
+ * With `?organization=acme` only a session that proves something to that organization passes, and the headers name it: 403
+ * `sso_required` for a member who signed in another way than it asks for; people are led to its sign-in page.
  * Below `/verify/envoy` the rest of the path is the path asked for, and the method its method: Envoy asks like that.
  */
 export const verify: Endpoint = async (exchange) => {
   const { asker, services, url, caller } = exchange
   const original = await describedRequest(exchange)
-  const access = url.searchParams.get('access') === 'guest' ? 'guest' : 'user'
+  // Below the path for Envoy, the query is the client's own.
+  const asked = url.pathname.startsWith(envoyPath) ? new URLSearchParams() : url.searchParams
+  const access = asked.get('access') === 'guest' ? 'guest' : 'user'
   const reading = original !== undefined && isReading(original.method)
   const refused = admit(asker.verdict, asker.state, access, { reading })
-  if (!refused && asker.session)
-    return new Response(null, { status: 204, headers: headersFor(asker.session) })
+  const organization = asked.get('organization') ?? undefined
+  const session = asker.session && provenTo(asker.session, organization)
+  if (!refused && session) return new Response(null, { status: 204, headers: headersFor(session) })
 
   const again = refused === 'reauth_required'
   if (again) await demandReauthentication(services, asker, services.clock.now())
-  const error = denial(refused ?? 'login_required')
-  if (error.status !== 401 || caller !== 'navigation' || original?.method !== 'GET') throw error
-  error.headers['location'] = loginUrl(services.origin, new URL(original.uri, services.origin), {
-    again,
-  })
-  if (url.searchParams.get('deny') === 'status') throw error
+  const elsewhere =
+    !refused && asker.session && organization && ssoRequiredBy(asker.session, organization)
+  const error = denial(refused ?? (elsewhere ? 'sso_required' : 'login_required'))
+  const back = new URL(original?.uri ?? '/', services.origin)
+  const login = loginUrl(services.origin, back, { again, organization })
+  // A person is led below, or not at all.
+  if (elsewhere && caller !== 'navigation') error.members['login_url'] = login
+  const helps = error.status === 401 || elsewhere
+  if (!helps || caller !== 'navigation' || original?.method !== 'GET') throw error
+  error.headers['location'] = login
+  // Of the statuses that a proxy may know, 401 is the one that it can answer with a sign-in.
+  if (asked.get('deny') === 'status')
+    throw elsewhere ? denial('login_required', error.reason, error.headers) : error
   return new Response(null, { status: 303, headers: error.headers })
+}
+
+/** The session as the organization with that slug sees it; undefined: it proves nothing to it. */
+function provenTo(session: StoredSession, slug: string | undefined): StoredSession | undefined {
+  if (slug === undefined) return session
+  const found = session.organizations.find((one) => one.slug === slug)
+  return found && { ...session, organizations: [found] }
 }
 
 /**
@@ -171,8 +190,12 @@ function normalHost(host: string): string {
     .replace(/\.$/, '')
 }
 
-function denial(code: ErrorCode, reason: string = code): AppError {
-  return new AppError(code, { reason, headers: headersFor(null) })
+function denial(
+  code: ErrorCode,
+  reason: string = code,
+  headers: Readonly<Record<string, string>> = {},
+): AppError {
+  return new AppError(code, { reason, headers: { ...headers, ...headersFor(null) } })
 }
 
 function headersFor(session: StoredSession | null): Record<string, string> {

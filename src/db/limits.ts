@@ -19,6 +19,8 @@ export const limits = {
   mails_to_address: { most: 3, per: minutes(10) },
   mails_of_client: { most: 10, per: minutes(10) },
   passkeys_of_client: { most: 60, per: minutes(10) },
+  recoveries_of_person: { most: 5, per: minutes(10) },
+  recoveries_of_client: { most: 20, per: minutes(10) },
   domain_checks: { most: 30, per: minutes(10) },
   organizations_looked_for: { most: 60, per: minutes(10) },
   mails: { most: 2000, per: hours(1) },

@@ -1,6 +1,6 @@
 import { recordEvent } from '../accounts/audit.ts'
 import { AppError } from '../lib/errors.ts'
-import type { Membership } from '../sessions/lookup.ts'
+import { ssoRequiredBy, type Membership } from '../sessions/lookup.ts'
 import type { Exchange } from './exchange.ts'
 import { loginUrl } from './handler.ts'
 
@@ -14,7 +14,8 @@ export function isAdministrator({ role }: Membership): boolean {
 /**
  * The organization that an address names, for one of its members. Whoever has no proof for it, whether or not there is
  * such an organization, is led to its sign-in page and back.
- * @throws AppError `login_required` with the way there
+ * @throws AppError `sso_required` for members who signed in another way than it asks for, else `login_required`; with the
+ * way there
  */
 export function ownOrganization(exchange: Exchange): Membership {
   const { asker, params, services, url, request } = exchange
@@ -28,7 +29,8 @@ export function ownOrganization(exchange: Exchange): Membership {
         organization: slug,
       },
     )
-    throw new AppError('login_required', { reason: 'no_proof', members: { login_url: to } })
+    const code = ssoRequiredBy(asker.session!, slug) ? 'sso_required' : 'login_required'
+    throw new AppError(code, { reason: 'no_proof', members: { login_url: to } })
   }
   return organization
 }

@@ -143,13 +143,16 @@ function refusalOf({ access }: Route, exchange: Exchange): ErrorCode | null {
   return admit(asker.verdict, asker.state, access, { reading: isReading(request.method), recent })
 }
 
+/** Errors that an endpoint finds out about, and that signing in mends. */
+const leading: readonly ErrorCode[] = ['login_required', 'sso_required']
+
 async function run(route: Route, exchange: Exchange): Promise<Response> {
   try {
     return await route.endpoint(exchange)
   } catch (thrown) {
     if (!(thrown instanceof AppError)) throw thrown
     if (thrown.code === 'reauth_required') return refuse(thrown.code, route, exchange)
-    const to = thrown.code === 'login_required' ? thrown.members['login_url'] : undefined
+    const to = leading.includes(thrown.code) ? thrown.members['login_url'] : undefined
     const leads = exchange.caller === 'navigation' && isReading(exchange.request.method)
     if (typeof to !== 'string' || !leads) throw thrown
     return leadTo(to)

@@ -2,7 +2,12 @@ import { AppError, type ErrorCode } from '../lib/errors.ts'
 import { authenticate, recallAsker, type Asker } from '../sessions/authenticate.ts'
 import { admit } from '../sessions/access.ts'
 import type { Outcome } from '../sessions/decide.ts'
-import type { Membership, Person, StoredSession } from '../sessions/lookup.ts'
+import {
+  ssoRequiredBy,
+  type Membership,
+  type Person,
+  type StoredSession,
+} from '../sessions/lookup.ts'
 import { demandReauthentication } from '../sessions/lock.ts'
 import { formLimit, readForm } from './body.ts'
 import { callerOf } from './caller.ts'
@@ -130,7 +135,12 @@ function toWho(services: Services, asker: Asker, { method }: Asking, demands: De
   if (code) return { ...nobody, code, outcome }
   const { organization } = demands
   if (organization !== undefined && !organizations.some(({ slug }) => slug === organization))
-    return { ...nobody, code: 'login_required', outcome, organization }
+    return {
+      ...nobody,
+      code: ssoRequiredBy(session, organization) ? 'sso_required' : 'login_required',
+      outcome,
+      organization,
+    }
   return signedIn(session, outcome)
 }
 
@@ -172,7 +182,9 @@ async function answerTo(
   const back = loginUrl(services.origin, url, { again, organization })
   const asker = again ? await authenticate(services, cookieOf(request)) : undefined
   if (asker) await demandReauthentication(services, asker, services.clock.now())
-  const person = error.status === 401 && callerOf(request) === 'navigation'
+  if (error.code === 'sso_required') error.members['login_url'] = back
+  const helps = error.status === 401 || error.code === 'sso_required'
+  const person = helps && callerOf(request) === 'navigation'
   if (person && request.method === 'GET')
     return new Response(null, { status: 303, headers: { location: back } })
   if (!person || !asker?.session) return problem(error, requestId, back)

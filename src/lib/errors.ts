@@ -38,6 +38,12 @@ export const errors = {
     title: 'You may not do that',
     advice: 'You are signed in, but not allowed to do this. Ask an administrator for access.',
   },
+  sso_required: {
+    status: 403,
+    title: 'This needs your organization’s own sign-in',
+    advice:
+      'You are signed in, but another way than your organization asks for. Sign in there to go on.',
+  },
   csrf_failed: {
     status: 403,
     title: 'That request came from another site',
@@ -86,6 +92,12 @@ export const errors = {
     status: 403,
     title: 'This passkey was not accepted',
     advice: 'Try again, or sign in another way.',
+  },
+  recovery_refused: {
+    status: 403,
+    title: 'This code was not accepted',
+    advice:
+      'A code works once, for the owner it was made for, after they have signed in by themself. Nothing was changed.',
   },
   last_credential: {
     status: 409,

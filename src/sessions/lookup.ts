@@ -23,6 +23,14 @@ export interface Membership {
   readonly idleFor: number
 }
 
+/** An organization that the person is a member of, and the session proves nothing to. */
+export interface Unproven {
+  readonly id: string
+  readonly slug: string
+  /** Whether it takes its own sign-in to get in. */
+  readonly ssoRequired: boolean
+}
+
 export interface Person {
   readonly id: string
   readonly name: string
@@ -40,6 +48,8 @@ export interface StoredSession {
   /** Whose it is: the account that counts now, where theirs was merged. Of a guest only the id means anything. */
   readonly person: Person
   readonly organizations: readonly Membership[]
+  /** The person’s other organizations. */
+  readonly unproven: readonly Unproven[]
   /** Until when the person has proven themself without an organization; null: they have not. */
   readonly personalUntil: number | null
   readonly authenticatedAt: number
@@ -71,6 +81,8 @@ interface ProofRow extends Omit<Membership, 'endsAt' | 'idleEndsAt' | 'idleFor'>
   readonly provedAt: number
   readonly seenAt: number
   readonly notOnOrAfter: number | null
+  /** Until when a recovery code lets the session in where the organization’s own sign-in is required; null: it does not. */
+  readonly exemptUntil: number | null
 }
 
 interface Row {
@@ -81,6 +93,7 @@ interface Row {
   user_name: string
   email: string | null
   proofs: ProofRow[]
+  memberships: Unproven[]
   personal_until: Date | null
   authenticated_at: Date
   last_seen_at: Date
@@ -107,16 +120,24 @@ const everything = sql`
           'connectionId', p.connection_id, 'identityId', p.identity_id,
           'provedAt', extract(epoch from p.proved_at) * 1000, 'seenAt', extract(epoch from p.last_seen_at) * 1000,
           'notOnOrAfter', extract(epoch from p.not_on_or_after) * 1000,
+          'exemptUntil', case when p.connection_id is null and o.sso_required_since is not null then extract(epoch from x.until) * 1000 end,
           'limits', json_build_object('idleMinutes', o.idle_minutes, 'absoluteMinutes', o.absolute_minutes,
             'keepSignedIn', o.keep_signed_in, 'reauthMinutes', o.reauth_minutes)) order by o.slug)
         from session_proofs p
         left join connections c on c.id = p.connection_id and c.state = 'active' and c.config_version = p.config_version
         join organizations o on o.id = p.organization_id and o.deleted_at is null
         join memberships m on m.organization_id = o.id and m.user_id = u.id and m.removed_at is null
+        left join sso_exemptions x on x.session_id = s.id and x.organization_id = o.id and m.role = 'owner'
         where p.session_id = s.id and case when p.connection_id is null
-          then o.sso_required_since is null and m.link_state <> 'revoked'
+          then (o.sso_required_since is null or x.until is not null) and m.link_state <> 'revoked'
           else c.id is not null and m.link_state in ('linked', 'suspect') end
-      ), '[]') as proofs
+      ), '[]') as proofs,
+      coalesce((
+        select json_agg(json_build_object('id', o.id, 'slug', o.slug, 'ssoRequired', o.sso_required_since is not null))
+        from memberships m
+        join organizations o on o.id = m.organization_id and o.deleted_at is null
+        where m.user_id = u.id and m.removed_at is null
+      ), '[]') as memberships
     from sessions s
     join users own on own.id = s.user_id
     -- A person’s session follows them into the account that theirs was merged into. A guest’s does not: who has only
@@ -187,6 +208,7 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
     kind: shared(row.kind),
     person: { id: row.user_id, name: row.user_name, email: row.email },
     organizations,
+    unproven: unprovenOf(row, organizations),
     personalUntil,
     authenticatedAt,
     lastSeenAt: row.last_seen_at.getTime(),
@@ -210,6 +232,18 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
   }
 }
 
+const nowhere: readonly Unproven[] = []
+
+function unprovenOf({ memberships }: Row, proven: readonly Membership[]): readonly Unproven[] {
+  const others = memberships.filter((one) => !proven.some(({ id }) => id === one.id))
+  if (others.length === 0) return nowhere
+  return others.map(({ id, slug, ssoRequired }) => ({
+    id: shared(id),
+    slug: shared(slug),
+    ssoRequired,
+  }))
+}
+
 function toMembership(proof: ProofRow, kept: boolean, lifetimes: Lifetimes): Membership {
   const { idle, absolute } = proofSpanOf(lifetimes, kept, proof.limits)
   return {
@@ -219,7 +253,11 @@ function toMembership(proof: ProofRow, kept: boolean, lifetimes: Lifetimes): Mem
     role: shared(proof.role),
     connectionId: proof.connectionId && shared(proof.connectionId),
     identityId: proof.identityId,
-    endsAt: Math.min(proof.provedAt + absolute, proof.notOnOrAfter ?? Infinity),
+    endsAt: Math.min(
+      proof.provedAt + absolute,
+      proof.notOnOrAfter ?? Infinity,
+      proof.exemptUntil ?? Infinity,
+    ),
     idleEndsAt: proof.seenAt + idle,
     idleFor: idle,
   }
@@ -268,6 +306,11 @@ function accountOf(row: Row): StoredSession['account'] {
   if (row.deleted_at || (row.kind === 'guest' && row.user_kind !== 'guest')) return 'deleted'
   if (row.suspended_at) return 'disabled'
   return row.merged_into ? 'merged' : 'active'
+}
+
+/** Whether the person is a member of the organization with that slug, and it takes its own sign-in, which this session lacks. */
+export function ssoRequiredBy({ unproven }: StoredSession, slug: string): boolean {
+  return unproven.some((one) => one.slug === slug && one.ssoRequired)
 }
 
 /** What a stored session is worth at `now`, in milliseconds since 1970. A user session that proves nothing any more is over. */

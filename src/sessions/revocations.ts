@@ -55,6 +55,7 @@ export function restsOn(session: StoredSession, isIt: (id: string) => boolean): 
   return (
     isIt(session.id) ||
     isIt(session.person.id) ||
+    session.unproven.some(({ id }) => isIt(id)) ||
     session.organizations.some(
       (one) =>
         isIt(one.id) ||

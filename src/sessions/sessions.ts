@@ -185,6 +185,11 @@ async function carryOver(tx: Db, from: string, to: string): Promise<void> {
       acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at
     from session_proofs where session_id = ${from}`.execute(tx)
   await sql`
+    insert into sso_exemptions (session_id, organization_id, user_id, until)
+    select ${to}, organization_id, user_id, until from sso_exemptions where session_id = ${from}`.execute(
+    tx,
+  )
+  await sql`
     update sessions s set personal_method = e.personal_method, personal_since = e.personal_since,
       personal_until = e.personal_until, passkey_id = e.passkey_id
     from sessions e where s.id = ${to} and e.id = ${from}`.execute(tx)

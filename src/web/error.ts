@@ -118,7 +118,7 @@ export async function errorPage(error: AppError, context: ErrorContext): Promise
     ...errors[error.code],
     ...wordings[error.code]?.[error.reason],
   }
-  const ways = waysOn[error.code] ?? [await wayBack(error, context)]
+  const ways = waysOn[error.code] ?? [wayIn(error) ?? (await wayBack(error, context))]
   return page(
     { title, status, headers: error.headers },
     html`<h1>${title}</h1>
@@ -141,6 +141,13 @@ function problemsOf({ members }: AppError): Html | '' {
   return html`<ul class="plain">
     ${problems.map((problem) => html`<li>${problem}</li>`)}
   </ul>`
+}
+
+/** To the sign-in that the error itself names. */
+function wayIn({ code, members }: AppError): Way | undefined {
+  const href = members['login_url']
+  if (code !== 'sso_required' || typeof href !== 'string') return undefined
+  return { href, label: 'Go to that sign-in' }
 }
 
 /** To where the person was: the organization's sign-in, sign-in at all, or the start page. */

@@ -12,6 +12,7 @@ import { AppError } from '../lib/errors.ts'
 import { hashToken, randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, clearCookie, setCookie } from '../sessions/cookies.ts'
 import { findBrowserHint, type BrowserHint } from '../sessions/lookup.ts'
+import { ssoRequiredSince } from '../sessions/requiring.ts'
 import { guestNotice, guestOffer } from './guest.ts'
 import { buttonForm, hiddenFields, html, page, seeOther, type Html } from './page.ts'
 import { tabOf } from './tabs.ts'
@@ -132,6 +133,7 @@ async function organizationPage(
   const { services, asker } = exchange
   const connections = await listActiveConnections(services.db, organization.id)
   const limits = await readSessionLimits(services.db, organization.id)
+  const required = (await ssoRequiredSince(services.db, organization.id)) !== null
   const keep = limits?.keepSignedIn ?? false
   const expired =
     asker.state.session === 'expired' ||
@@ -153,7 +155,15 @@ async function organizationPage(
             </p>`
           : ''
       }
-      ${personalWays(exchange, returnTo, connections.length > 0 ? 'Or by yourself:' : 'By yourself:')}
+      ${
+        required
+          ? requiredWays(exchange, organization)
+          : personalWays(
+              exchange,
+              returnTo,
+              connections.length > 0 ? 'Or by yourself:' : 'By yourself:',
+            )
+      }
       <div class="also">
         ${hint && hint.organizationSlug === organization.slug ? lastHere(hint, returnTo) : ''}
         <p class="row">
@@ -171,6 +181,21 @@ async function organizationPage(
       setCookie(services.cookies, 'browser', randomToken(16), browserMaxAge),
     )
   return response
+}
+
+/** Nothing but the organization's own sign-in lets anybody in, except its owners when that is broken. */
+function requiredWays({ asker }: Exchange, { name, slug }: Organization): Html {
+  const elsewhere = asker.verdict.standing === 'user'
+  return html`<div class="also">
+    ${
+      elsewhere
+        ? html`<p class="notice">
+            You are signed in, but <bdi>${name}</bdi> asks for its own sign-in.
+          </p>`
+        : ''
+    }
+    <p class="row"><a href="/login/${slug}/recovery">Its sign-in is broken, and I own it</a></p>
+  </div>`
 }
 
 function startForm(

@@ -10,6 +10,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Membership } from '../sessions/lookup.ts'
 import { changePolicy, type PolicyChange } from '../sessions/policy.ts'
 import { organizationPage, organizationPath } from './organization.ts'
+import { requirementSection } from './organization-requirement.ts'
 import { html, seeOther, type Html } from './page.ts'
 
 const tab = '/policy'
@@ -18,7 +19,7 @@ const tab = '/policy'
 export const policySections: readonly ((
   exchange: Exchange,
   organization: Membership,
-) => Promise<Html | ''>)[] = [sessionSection, memberSection, nameSection]
+) => Promise<Html | ''>)[] = [sessionSection, memberSection, requirementSection, nameSection]
 
 /** `GET /organizations/:org/policy`: what an organization asks of its members' sign-ins. */
 export const organizationPolicy: Endpoint = async (exchange) => {

@@ -22,6 +22,7 @@ export function sessionOf(i: number, organization = i): StoredSession {
     kind: 'user',
     person: { id: `person-${i}`, name: `Person ${i}`, email: null },
     organizations: [membership],
+    unproven: [],
     personalUntil: null,
     authenticatedAt: at,
     lastSeenAt: at,

@@ -105,7 +105,7 @@ describe('leaving an organization', () => {
     await signInByMail(app, browser, 'lea@example.com')
     const account = await readPage(await browser.get('/account'))
     const link = account.links.find((one) => one.endsWith('/leave'))!
-    assert.match(account.text, /This session is not good for it/)
+    assert.match(account.text, /It asks for its own sign-in/)
     const asked = await readPage(await browser.get(link))
     assert.match(asked.text, /has to invite you again/)
     assert.equal((await browser.post(link)).status, 303)
