@@ -7,6 +7,7 @@ import {
   listOrganizationSessions,
 } from './api/organization-sessions.ts'
 import { listOrganizationMembers } from './api/organization-members.ts'
+import { readSaml } from './api/organization-saml.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -75,6 +76,8 @@ import { passkeyScript, passkeyScriptPath } from './web/passkey-script.ts'
 import { addPasskey, dropPasskey, nameOwnPasskey, newPasskey, onePasskey } from './web/passkeys.ts'
 import { askToStart, receiveResponse, responseLimit } from './web/saml.ts'
 import { leaveScript, leaveScriptPath } from './web/leave-by-form.ts'
+import { hearByPost, hearByRedirect, ownMetadata } from './web/saml-messages.ts'
+import { askSaml, changeSaml, organizationSaml } from './web/organization-saml.ts'
 import { style, stylesheetPath } from './web/style.ts'
 import { tabsScript, tabsScriptPath } from './web/tabs.ts'
 
@@ -114,6 +117,24 @@ export const routes: readonly Route[] = [
     path: '/sso/:connection/acs',
     access: 'public',
     endpoint: receiveResponse,
+  },
+  { ...read, path: '/sso/:connection/metadata', access: 'public', endpoint: ownMetadata },
+  {
+    ...read,
+    crossSite: true,
+    path: '/sso/:connection/slo',
+    access: 'public',
+    endpoint: hearByRedirect,
+  },
+  {
+    method: 'POST',
+    csrf: 'none',
+    body: 'form',
+    limit: responseLimit,
+    crossSite: true,
+    path: '/sso/:connection/slo',
+    access: 'public',
+    endpoint: hearByPost,
   },
   { ...read, path: '/sso/:connection/callback', access: 'public', endpoint: callback },
   { ...read, path: '/sso/:connection/continue', access: 'public', endpoint: question },
@@ -283,6 +304,31 @@ export const routes: readonly Route[] = [
     access: 'recent',
     doing: 'Remove a domain of your organization',
     endpoint: removeOwnDomain,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/saml',
+    access: 'user',
+    endpoint: organizationSaml,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/saml/:act',
+    access: 'user',
+    endpoint: askSaml,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/saml/:act',
+    access: 'recent',
+    doing: 'Change the keys or certificates of a connection',
+    endpoint: changeSaml,
+  },
+  {
+    ...read,
+    path: '/api/organizations/:org/connections/:connection/saml',
+    access: 'user',
+    endpoint: readSaml,
   },
   { ...read, path: '/organizations/:org/members', access: 'user', endpoint: organizationMembers },
   {

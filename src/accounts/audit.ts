@@ -87,7 +87,6 @@ export const auditActions = {
     'Whether new certificates in a SAML provider’s metadata are taken without asking was changed.',
   'saml.metadata_refused':
     'A SAML provider’s metadata could not be taken; nothing was changed. Told once until it can be again.',
-  'saml.logout': 'A SAML provider ended what sessions had proven through it; how many.',
   'saml.logout_refused': 'A message about signing out was refused; the reason says why.',
   'flow.started': 'A sign-in began.',
   'flow.denied': 'A sign-in could not be continued; the reason says why.',

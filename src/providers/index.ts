@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts'
-import type { Checked, Drafted, ProviderKind } from './kind.ts'
+import type { Checked, Drafted, ProviderKind, Published } from './kind.ts'
 import { oauth2 } from './oauth2.ts'
 import { oidc } from './oidc.ts'
 import type { Provider, ProviderContext } from './provider.ts'
@@ -77,6 +77,20 @@ export function knowSettings(kind: string, settings: unknown): KnownSettings | u
   const config = row?.config.safeParse(settings)
   if (!row || !config?.success) return undefined
   return { issuer: row.issuerOf(config.data), readable: makeReadable(config.data) }
+}
+
+/** What we publish about ourselves for one connection's provider; undefined where its kind reads nothing of us. */
+export function publishFor(
+  kind: string,
+  settings: unknown,
+  redirectUri: string,
+): Published | undefined {
+  return findKind(kind)?.publish?.(settings, redirectUri)
+}
+
+/** Whether connections of a kind have keys of their own that are known to their provider. */
+export function hasKeys(kind: string): boolean {
+  return findKind(kind)?.publish !== undefined
 }
 
 function findKind(kind: string): ProviderKind<unknown> | undefined {

@@ -15,6 +15,11 @@ export interface ProviderKind<Config> {
    * @throws AppError as `checkConnection` does
    */
   prepare?(drafted: Drafted, context: ProviderContext): Promise<unknown>
+  /**
+   * What we publish about ourselves for a connection's provider to read, even while its settings are not complete.
+   * @default nothing
+   */
+  publish?(settings: unknown, redirectUri: string): Published
   open(config: Config, context: ProviderContext): Provider
   /**
    * Asks the provider itself whether the settings can work. Asks anew, whatever was heard before.
@@ -39,4 +44,11 @@ export interface Checked {
   readonly problems: readonly string[]
   /** What the provider publishes about itself, for display. */
   readonly published: Readonly<Record<string, unknown>>
+}
+
+/** A document of ours that anybody may read. */
+export interface Published {
+  /** Its media type. */
+  readonly type: string
+  readonly body: string
 }

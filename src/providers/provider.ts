@@ -2,7 +2,7 @@ import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Egress } from '../lib/egress.ts'
 import type { Again } from './again.ts'
-import type { Proof } from './proof.ts'
+import type { NameId, Proof } from './proof.ts'
 
 /** Where a sign-in is to come back to, and what to ask the provider for. */
 export interface Destination {
@@ -49,6 +49,47 @@ export interface Received {
   readonly once: { readonly id: string; readonly until: Date }
 }
 
+/** A session here that is over, as far as its provider knows it. */
+export interface EndedSession {
+  readonly redirectUri: string
+  /** Comes back with the provider's answer. */
+  readonly handle: string
+  readonly nameId?: NameId | undefined
+  readonly providerSession?: string | undefined
+}
+
+/** A message about signing out: the query that it came in as it was sent, or the form. */
+export type LogoutPost = { readonly redirectUri: string } & (
+  | { readonly search: string; readonly form?: undefined }
+  | { readonly search?: undefined; readonly form: Readonly<Record<string, string>> }
+)
+
+/** What such a message said, once every check has passed. */
+export type HeardLogout =
+  | {
+      /** The provider has ended sessions of its own. */
+      readonly kind: 'request'
+      /** The message's own name. It counts once, and is over at `until`. */
+      readonly once: { readonly id: string; readonly until: Date }
+      readonly provided: ProvidedSessions
+      /** Where to send the browser once it is done; undefined: nowhere. */
+      readonly answer: URL | undefined
+    }
+  | {
+      /** The provider answers what we asked. */
+      readonly kind: 'answer'
+      readonly handle: string
+    }
+
+/** By what a provider tells which of its sessions are over. */
+export interface ProvidedSessions {
+  readonly nameId: NameId
+  /** Who qualifies a name that says nothing of it (SAML Core §8.3.7): the provider, and ourselves. */
+  readonly qualifiers: { readonly provider: string; readonly own: string }
+  /** The provider's names for its sessions; none: all of the person's. */
+  readonly sessions: readonly string[]
+}
+
 /** One connection to an outside party who proves who someone is. */
 export interface Provider {
   /** Where to send the browser, and what to remember until it returns. */
@@ -67,6 +108,13 @@ export interface Provider {
   receive?(posted: Posted): Promise<Received>
   /** How it can be asked again; absent where it cannot be. */
   readonly again?: Again
+  /** Where to send a browser whose session here is over, so that the provider ends its own too; undefined: nowhere. */
+  logout?(ended: EndedSession): Promise<URL | undefined>
+  /**
+   * Judges a message of the provider's about signing out.
+   * @throws AppError `sso_failed` with the true `reason`
+   */
+  hearLogout?(post: LogoutPost): Promise<HeardLogout>
 }
 
 /** What every provider is handed. */

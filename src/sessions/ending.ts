@@ -3,7 +3,7 @@ import { recordEvent } from '../accounts/audit.ts'
 import { setMemberRemoved } from '../accounts/organizations.ts'
 import { holdUnlinkable, unlinkIdentity, type Unlinking } from '../accounts/own-identities.ts'
 import type { Db } from '../db/open.ts'
-import type { NameId } from '../providers/proof.ts'
+import type { ProvidedSessions } from '../providers/provider.ts'
 import { endFlows } from './pending.ts'
 import { revoke, type Actor, type Revoking } from './revoke.ts'
 import type { Target } from './revocations.ts'
@@ -26,15 +26,6 @@ export interface ProofsToEnd {
   readonly provided?: ProvidedSessions | undefined
   /** Why a session with nothing left ended. @default 'revoked_by_admin' */
   readonly reason?: EndReason | undefined
-}
-
-/** By what a SAML provider tells which of its sessions are over. */
-export interface ProvidedSessions {
-  readonly nameId: NameId
-  /** Who qualifies a name that says nothing of it (SAML Core §8.3.7): the provider, and ourselves. */
-  readonly qualifiers: { readonly provider: string; readonly own: string }
-  /** The provider's names for its sessions; none: all of the person's. */
-  readonly sessions: readonly string[]
 }
 
 /** Why a session ended that had nothing left to prove. */
@@ -172,13 +163,15 @@ export async function takeProofs(
     returning s.id`.execute(tx)
   const result = { sessions: over.length, proofs: ids.length - over.length }
   const narrow = userId ?? identityId ?? providerSession ?? provided
-  const of = identityId
-    ? 'identity'
-    : userId
-      ? 'person'
-      : connectionId
-        ? 'connection'
-        : 'organization'
+  const of = provided
+    ? 'provider'
+    : identityId
+      ? 'identity'
+      : userId
+        ? 'person'
+        : connectionId
+          ? 'connection'
+          : 'organization'
   const target = identityId ?? userId ?? connectionId ?? organizationId
   const event = { organizationId, target, actorId: actor.userId, requestId: actor.requestId }
   await recordEvent(tx, { action: 'sessions.ended', ...event, data: { of, ...result } }, now)

@@ -1,3 +1,4 @@
+import { partingsOf, type Parting } from '../flows/provider-logout.ts'
 import type { Endpoint } from '../http/exchange.ts'
 import { clearCookie } from '../sessions/cookies.ts'
 import { revokeSession } from '../sessions/revoke.ts'
@@ -16,9 +17,37 @@ export const logout: Endpoint = async ({ services, asker: { session }, requestId
       services.clock.now(),
     )
   }
-  const response = seeOther('/logout/done', [clearCookie(services.cookies, 'session')])
+  const partings = session ? await partingsOf(services, session.id) : []
+  const response = partings.length > 0 ? await partingPage(partings) : seeOther('/logout/done')
+  response.headers.append('set-cookie', clearCookie(services.cookies, 'session'))
   response.headers.set('clear-site-data', '"cache", "storage"')
   return response
+}
+
+/** The way to the providers that can end their own sessions; where there is one, it is taken by itself. */
+function partingPage(partings: readonly Parting[]): Promise<Response> {
+  const [first, ...more] = partings
+  const headers: Record<string, string> =
+    more.length === 0 ? { refresh: `0; url=${first!.to.href}` } : {}
+  return page(
+    { title: 'Signed out', tab: tabOf(null), headers },
+    html`<h1>You are signed out here</h1>
+      ${
+        more.length === 0
+          ? html`<p>
+              Taking you to <strong>${first!.to.host}</strong>, which signs you out of
+              <bdi>${first!.organization}</bdi> as well.
+            </p>`
+          : html`<p>Your organizations’ sign-in pages may still remember you.</p>`
+      }
+      ${partings.map(
+        ({ organization, to }) =>
+          html`<p>
+            <a class="button" href="${to.href}">Sign out of <bdi>${organization}</bdi></a>
+          </p>`,
+      )}
+      <p><a href="/logout/done">Leave it at that</a></p>`,
+  )
 }
 
 /** `GET /logout`: asks; following a link changes nothing. */

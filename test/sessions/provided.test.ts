@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { endProofs, type ProvidedSessions } from '../../src/sessions/ending.ts'
+import { endProofs } from '../../src/sessions/ending.ts'
+import type { ProvidedSessions } from '../../src/providers/provider.ts'
 import type { NameId } from '../../src/providers/proof.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 

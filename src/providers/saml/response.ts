@@ -68,6 +68,7 @@ export function readResponse(encoded: string, config: SamlConfig, expected: Expe
       issuer: config.idp.entityId,
       subject: readSubject(subject, attributes, config, expected.entityId),
       ...readStatement(statement, times),
+      ...readNameId(subject),
       claims: readClaims(subject, attributes, config),
     },
   }
@@ -192,6 +193,23 @@ function problemOf({ attributes }: XmlElement, expected: Expected): AppError | u
 /** Only addresses of one family can be compared: many a browser reaches the provider by the other one. */
 function isElsewhere(said: string | undefined, known: string | undefined): boolean {
   return !!said && !!known && isIP(said) === isIP(known) && said !== known
+}
+
+/** By which name the provider will speak of the person when it ends its session. */
+function readNameId(subject: XmlElement): Pick<ProofData, 'nameId'> {
+  const nameId = childOf(subject, 'saml:NameID')
+  if (!nameId || nameId.text === '' || nameId.text.length > 1024) return {}
+  const format = nameId.attributes.get('Format')
+  const nameQualifier = nameId.attributes.get('NameQualifier')
+  const spNameQualifier = nameId.attributes.get('SPNameQualifier')
+  return {
+    nameId: {
+      value: nameId.text,
+      ...(format !== undefined && { format }),
+      ...(nameQualifier !== undefined && { nameQualifier }),
+      ...(spNameQualifier !== undefined && { spNameQualifier }),
+    },
+  }
 }
 
 function readStatement(statement: XmlElement, times: Times): Partial<ProofData> {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { seconds } from '../../lib/clock.ts'
 import { randomToken } from '../../lib/secrets.ts'
 import { refused } from '../faults.ts'
-import type { Checked, ProviderKind } from '../kind.ts'
+import type { Checked, ProviderKind, Published } from '../kind.ts'
 import { prove, type Proof, type ProofData } from '../proof.ts'
 import type {
   Departure,
@@ -13,7 +13,15 @@ import type {
   Received,
   Remembered,
 } from '../provider.ts'
-import { currentKey, nameIdFormats, samlConfig, type SamlConfig } from './config.ts'
+import {
+  currentKey,
+  nameIdFormats,
+  samlConfig,
+  type NameIdFormat,
+  type SamlConfig,
+} from './config.ts'
+import { describeKeys } from './keys.ts'
+import { metadataType, writeMetadata } from './own-metadata.ts'
 import { toRedirect } from './redirect-binding.ts'
 import { writeAuthnRequest } from './request.ts'
 
@@ -22,6 +30,7 @@ export const saml: ProviderKind<SamlConfig> = {
   name: 'SAML 2.0',
   config: samlConfig,
   issuerOf: ({ idp }) => idp.entityId,
+  publish,
   prepare: async (drafted, context) => (await import('./prepare.ts')).prepareSaml(drafted, context),
   open: (config, context) => open(config, context),
   check: async (config) => check(config),
@@ -32,6 +41,9 @@ function open(config: SamlConfig, context: ProviderContext): Provider {
     begin: (to) => begin(to, config, context),
     receive: (posted) => receive(posted, config, context),
     complete: async (_back, remember) => complete(remember, config, context),
+    // Loaded with the first: most servers never see one.
+    logout: async (ended) => (await import('./logout.ts')).startLogout(ended, config, context),
+    hearLogout: async (post) => (await import('./logout.ts')).hearLogout(post, config, context),
   }
 }
 
@@ -42,6 +54,23 @@ function check(config: SamlConfig): Checked {
       ? ['keys: Requests are to be signed, and there is no current key to sign with.']
       : []
   return { problems, published: {} }
+}
+
+/** Our metadata, as far as the settings go: a provider may want it before it has anything to tell us. */
+function publish(settings: unknown, redirectUri: string): Published {
+  const config = samlConfig.safeParse(settings).data
+  const certificates = describeKeys(settings)
+    .filter(({ state }) => state !== 'retired')
+    .map(({ base64 }) => base64)
+  const wanted: readonly NameIdFormat[] =
+    config?.subject.from === 'nameid' ? config.subject.formats : ['persistent']
+  const body = writeMetadata({
+    addresses: ownAddresses(redirectUri),
+    certificates,
+    signsRequests: config?.signRequests ?? true,
+    nameIdFormats: wanted.map((name) => nameIdFormats[name]),
+  })
+  return { type: metadataType, body }
 }
 
 /** Where a connection's provider finds us, and who we are to it: no two connections share any of these. */

@@ -135,6 +135,10 @@ describe('what a SAML provider answers', () => {
       authenticatedAt: at(-3),
       acr: 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport',
       providerSession: 's-1',
+      nameId: {
+        value: 'alice',
+        format: 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+      },
     })
     assert.deepEqual(claims, {
       name: 'Alice Adams',
