@@ -121,6 +121,29 @@ function memberRows(organizationId: string) {
     where m.organization_id = ${organizationId} and m.removed_at is null`
 }
 
+/** Whether a person ever belonged to an organization, or a connection is one of its own. Whatever is not asked about is. */
+export async function isOfOrganization(
+  db: Db,
+  {
+    organizationId,
+    userId,
+    connectionId,
+  }: {
+    readonly organizationId: string
+    readonly userId?: string | undefined
+    readonly connectionId?: string | undefined
+  },
+): Promise<boolean> {
+  const { rows } = await sql<{ ok: boolean }>`
+    select (${userId ?? null}::uuid is null or exists (
+        select from memberships where organization_id = ${organizationId} and user_id = ${userId ?? null}))
+      and (${connectionId ?? null}::uuid is null or exists (
+        select from connections where organization_id = ${organizationId} and id = ${connectionId ?? null})) as ok`.execute(
+    db,
+  )
+  return rows[0]!.ok
+}
+
 /** Why somebody's membership was left as it is. */
 export type MembershipRefused =
   | 'not_a_member'

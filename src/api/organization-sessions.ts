@@ -1,3 +1,4 @@
+import { isOfOrganization } from '../accounts/members.ts'
 import { administeredOrganization } from '../http/administered.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
@@ -30,6 +31,8 @@ async function end(
 ): Promise<Response> {
   const { services, asker, requestId } = exchange
   const { id: organizationId } = await administeredOrganization(exchange)
+  if (!(await isOfOrganization(services.db, { organizationId, ...which })))
+    throw new AppError('not_found', { reason: 'of_another_organization' })
   const actor = { userId: asker.session!.person.id, requestId }
   const now = services.clock.now()
   return Response.json({

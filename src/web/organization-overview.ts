@@ -1,4 +1,5 @@
 import { listConnections, type Connection } from '../accounts/connections.ts'
+import { listDomains } from '../accounts/domains.ts'
 import { countMembers, type MemberCounts } from '../accounts/members.ts'
 import { isAdministrator, ownOrganization } from '../http/administered.ts'
 import type { Endpoint, Services } from '../http/exchange.ts'
@@ -10,6 +11,8 @@ import { html, type Html } from './page.ts'
 interface Known {
   readonly members: MemberCounts
   readonly connections: readonly Connection[]
+  /** How many of its domains have lost their DNS record. */
+  readonly domainsMissing: number
 }
 
 /** Something an administrator should do, and where. */
@@ -20,16 +23,39 @@ interface Task {
   readonly label: string
 }
 
-/** What may need attention, most urgent first; undefined: it does not. */
-const attention: readonly ((known: Known) => Task | undefined)[] = [
-  ({ members: { revoked } }) =>
-    revoked > 0
-      ? {
-          text: `${counted(revoked, 'member is', 'members are')} unknown to your identity provider by now.`,
-          path: '/members?state=revoked',
-          label: 'See them',
-        }
-      : undefined,
+/** What may need attention, most urgent first; false: it does not. */
+const attention: readonly ((known: Known) => Task | false)[] = [
+  ({ domainsMissing: n }) =>
+    n > 0 && {
+      text: `The DNS record of ${counted(n, 'domain', 'domains')} cannot be found. Without it you lose the domain.`,
+      path: '/domains',
+      label: 'Domains',
+    },
+  ({ members: { revoked: n } }) =>
+    n > 0 && {
+      text: `Your identity provider does not know ${counted(n, 'member', 'members')} any more. They are kept out.`,
+      path: '/members?state=revoked',
+      label: 'See them',
+    },
+  ({ members: { suspect: n } }) =>
+    n > 0 && {
+      text: `Your identity provider could not be asked about ${counted(n, 'member', 'members')} for a while.`,
+      path: '/members?state=suspect',
+      label: 'See them',
+    },
+  ({ members: { unlinked: n }, connections }) =>
+    n > 0 &&
+    connections.some(({ state }) => state === 'active') && {
+      text: `${counted(n, 'member has', 'members have')} not linked their account to your identity provider.`,
+      path: '/members?state=unlinked',
+      label: 'See them',
+    },
+  ({ members: { owners } }) =>
+    owners === 1 && {
+      text: 'There is one owner. When they cannot sign in, nobody can make another.',
+      path: '/members',
+      label: 'Members',
+    },
 ]
 
 /** `GET /organizations/:org`: how an organization stands, and what to do about it. */
@@ -46,11 +72,13 @@ export const organizationOverview: Endpoint = async (exchange) => {
 }
 
 async function forAdministrators({ db }: Services, organization: Membership): Promise<Html> {
+  const domains = await listDomains(db, organization.id)
   const known = {
     members: await countMembers(db, organization.id),
     connections: await listConnections(db, organization.id),
+    domainsMissing: domains.filter(({ state }) => state === 'missing').length,
   }
-  const tasks = attention.flatMap((ask) => ask(known) ?? [])
+  const tasks = attention.map((ask) => ask(known)).filter((task) => task !== false)
   return html`<h1><bdi>${organization.name}</bdi></h1>
     ${
       tasks.length > 0

@@ -1,3 +1,4 @@
+import { isOfOrganization } from '../accounts/members.ts'
 import { administeredOrganization } from '../http/administered.ts'
 import type { Endpoint } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
@@ -85,6 +86,8 @@ export const endSessionsOfOrganization: Endpoint = async (exchange) => {
     throw new AppError('invalid_request', { reason: 'nothing_chosen' })
   const actor = { userId: asker.session!.person.id, requestId }
   const which = { organizationId: organization.id, userId, connectionId }
+  if (!(await isOfOrganization(services.db, which)))
+    throw new AppError('not_found', { reason: 'of_another_organization' })
   await endProofs(services, which, actor, services.clock.now())
   return seeOther(`/organizations/${organization.slug}/sessions`)
 }

@@ -50,6 +50,23 @@ describe('an organization’s pages', () => {
     assert.match(page.text, /Acme SSO oidc In use/)
   })
 
+  it('what needs attention is said first, with the way there', async () => {
+    const { db } = app.sallyport.services
+    await db
+      .updateTable('memberships')
+      .set({ link_state: 'revoked' })
+      .where('role', '=', 'member')
+      .execute()
+    const page = await readPage(await owner.get('/organizations/acme'))
+    assert.match(
+      page.text,
+      /Needs attention Your identity provider does not know 1 member any more/,
+    )
+    assert.match(page.text, /There is one owner/)
+    assert.ok(page.links.includes('/organizations/acme/members?state=revoked'))
+    await db.updateTable('memberships').set({ link_state: 'linked' }).execute()
+  })
+
   it('a member sees the organization, and none of what is for its administrators', async () => {
     const page = await readPage(await member.get('/organizations/acme'))
     assert.equal(page.status, 200)
