@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { verifyFromMemory } from './api/verify.ts'
 import { countWaiting } from './accounts/audit-chain.ts'
-import { findConnection, readSettings } from './accounts/connections.ts'
+import { readProvider } from './accounts/connections.ts'
 import { assertPurpose } from './db/instance.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
@@ -168,10 +168,10 @@ async function wire(
   const sealer = createSealer(config.keys)
   const open = given.openProvider ?? openProvider
   const provider: LoginServices['provider'] = async (connectionId) => {
-    const connection = await findConnection(db, connectionId)
+    const connection = await readProvider(db, sealer, connectionId)
     if (!connection) throw new AppError('provider_disabled', { reason: 'connection_gone' })
-    const settings = await readSettings(db, sealer, connectionId)
-    return open(connection.kind, settings, { egress, clock, log, connectionId })
+    const { kind, settings } = connection
+    return open(kind, settings, { egress, clock, log, connectionId })
   }
   const { smtpUrl: url, mailFrom: from } = config
   const mailer = given.mailer ?? (url && from ? createMailer({ url, from }) : undefined)

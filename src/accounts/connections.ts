@@ -349,6 +349,20 @@ export async function readSettings(db: Db, sealer: Sealer, id: string): Promise<
   return sealer.open(settings, place(id))
 }
 
+/** What opening a connection's provider takes, or undefined when there is no such connection. */
+export async function readProvider(
+  db: Db,
+  sealer: Sealer,
+  id: string,
+): Promise<{ readonly kind: string; readonly settings: unknown } | undefined> {
+  if (!isId(id)) return undefined
+  const row = await connectionRows(db)
+    .select('connections.settings')
+    .where('connections.id', '=', id)
+    .executeTakeFirst()
+  return row && { kind: row.kind, settings: sealer.open(row.settings, place(id)) }
+}
+
 /** Moves a connection to another state. A sign-in under way through a disabled one ends at its return. */
 export async function setConnectionState(
   db: Db,

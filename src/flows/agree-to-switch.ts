@@ -38,12 +38,12 @@ export function agreeToSwitch<Data extends Switching, Turn extends SwitchTurn>(
     done: ({ switching }) => switching !== undefined,
     async run(data, turn) {
       const { asker, agreed } = turn
-      const found = await arriving(data, turn)
-      const other =
-        found && asker.session?.kind === 'user' && asker.session.person.id !== found.userId
+      const { session } = asker
+      const found = session?.kind === 'user' ? await arriving(data, turn) : undefined
+      const other = found && session!.person.id !== found.userId
       if (!other || found.owner !== 'active') return { data: { ...data, switching: 'no' } }
       if (agreed) return { data: { ...data, switching: 'yes' } }
-      const from = asker.session!.person.name
+      const from = session!.person.name
       return { data, answer: { kind: 'ask-switch', from, to: found.name ?? 'somebody else' } }
     },
   }

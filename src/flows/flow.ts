@@ -102,9 +102,12 @@ export async function dispatch<Data, Turn, Answer>(
         flow = claimed
       }
       const { data, answer } = await step.run(flow.data, turn)
-      const saved = await saveFlow(services, flow, data)
-      if (!saved) return await winnersOutcome(services, flow.id)
-      flow = saved
+      // What can be found out again is not worth a write: whoever comes back before the end finds it out again.
+      if (answer || step.once) {
+        const saved = await saveFlow(services, flow, data)
+        if (!saved) return await winnersOutcome(services, flow.id)
+        flow = saved
+      } else flow = { ...flow, data }
       if (answer) return answer
       if (!step.done(data)) throw new Error(`Step "${step.name}" neither finished nor answered`)
     }

@@ -51,17 +51,19 @@ async function rememberBrowser(
   browserHash: Buffer,
   now: Date,
 ): Promise<boolean> {
+  // Both see what was there before.
   const known = await tx
+    .with('remembered', (cte) =>
+      cte
+        .insertInto('known_browsers')
+        .values({ id: newId(), user_id: userId, browser_hash: browserHash, seen_at: now })
+        .onConflict((conflict) =>
+          conflict.columns(['user_id', 'browser_hash']).doUpdateSet({ seen_at: now }),
+        ),
+    )
     .selectFrom('known_browsers')
     .select('browser_hash')
     .where('user_id', '=', userId)
-    .execute()
-  await tx
-    .insertInto('known_browsers')
-    .values({ id: newId(), user_id: userId, browser_hash: browserHash, seen_at: now })
-    .onConflict((conflict) =>
-      conflict.columns(['user_id', 'browser_hash']).doUpdateSet({ seen_at: now }),
-    )
     .execute()
   return known.length > 0 && !known.some(({ browser_hash }) => browser_hash.equals(browserHash))
 }

@@ -88,8 +88,7 @@ export async function openSession(
   now: Date,
 ): Promise<Opened> {
   assertProof(grounds.proof)
-  await queueFor(tx, opening.browserHash.toString('hex'))
-  await queueFor(tx, opening.userId)
+  await queueFor(tx, opening.browserHash.toString('hex'), opening.userId)
   const successor = await findToJoin(tx, opening, now)
   if (successor) {
     await storeGrounds(tx, successor, grounds, now)
@@ -146,9 +145,10 @@ function offeredAfter(
   return ended.user_id === userId ? ended.offered_guest_id : null
 }
 
-/** Whoever opens a session with the same key waits until the transaction is over. */
-async function queueFor(tx: Db, key: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(tx)
+/** Whoever opens a session with one of the same keys waits until the transaction is over. They are taken in turn. */
+async function queueFor(tx: Db, ...keys: readonly string[]): Promise<void> {
+  const locks = keys.map((key) => sql`pg_advisory_xact_lock(hashtextextended(${key}, 0))`)
+  await sql`select ${sql.join(locks)}`.execute(tx)
 }
 
 /** When the person was last seen to be who they are; what a provider says of the future is now. */
