@@ -1,6 +1,6 @@
 import { newId } from '../lib/ids.ts'
 import { metrics } from '../lib/metrics.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 
 /**
  * Everything that is written to the audit, and when. The keys are stable names.
@@ -155,6 +155,7 @@ export async function recordEvent(db: Db, event: AuditEvent, now: Date): Promise
       request_id: event.requestId ?? null,
       at: now,
     })
+    .modifyEnd(prepared('record_event'))
     .execute()
   metrics.auditEvents.add(1, event.action)
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { AppError } from '../lib/errors.ts'
 import { isId, newId } from '../lib/ids.ts'
 import type { Place, Sealer } from '../lib/seal.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import type { Organization } from './organizations.ts'
 
@@ -109,7 +109,11 @@ export async function findConnection(
 ): Promise<Connection | undefined> {
   if (!isId(id)) return undefined
   const query = connectionRows(db).where('connections.id', '=', id)
-  const row = await (hold ? query.forShare('connections') : query).executeTakeFirst()
+  const row = await (
+    hold
+      ? query.forShare('connections').modifyEnd(prepared('hold_connection'))
+      : query.modifyEnd(prepared('find_connection'))
+  ).executeTakeFirst()
   return row && toConnection(row)
 }
 
@@ -359,6 +363,7 @@ export async function readProvider(
   const row = await connectionRows(db)
     .select('connections.settings')
     .where('connections.id', '=', id)
+    .modifyEnd(prepared('read_provider'))
     .executeTakeFirst()
   return row && { kind: row.kind, settings: sealer.open(row.settings, place(id)) }
 }

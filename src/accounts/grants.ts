@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Grant } from '../providers/again.ts'
 
@@ -25,7 +25,7 @@ export async function keepGrant(
   const rung = grant?.refreshToken ? 'refresh' : grant?.accessToken ? 'userinfo' : 'deadline'
   // What was granted before still counts where it can be refreshed, is not dead, and this cannot.
   const better = sql`(${rung} = 'refresh' or i.rung is distinct from 'refresh' or i.granted is null or i.refresh_intent is not null)`
-  await sql`
+  await sql`${prepared('keep_grant')}
     update identities i set
       granted = case when ${better} then ${sealed}::bytea else i.granted end,
       rung = case when ${better} then ${rung} else i.rung end,

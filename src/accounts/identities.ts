@@ -1,5 +1,5 @@
 import { newId } from '../lib/ids.ts'
-import { onlyRow, type Db } from '../db/open.ts'
+import { onlyRow, prepared, type Db } from '../db/open.ts'
 import type { ProofData } from '../providers/proof.ts'
 
 /** A person at a provider, and whose account it is. */
@@ -44,7 +44,12 @@ export async function findIdentity(
     .where('identities.connection_id', '=', key.connectionId)
     .where('identities.issuer', '=', key.issuer)
     .where('identities.subject', '=', key.subject)
-  const row = onlyRow(await (hold ? query.forShare('users') : query).execute())
+  const rows = await (
+    hold
+      ? query.forShare('users').modifyEnd(prepared('hold_identity'))
+      : query.modifyEnd(prepared('find_identity'))
+  ).execute()
+  const row = onlyRow(rows)
   if (!row) return undefined
   return {
     id: row.id,
@@ -111,6 +116,7 @@ export async function markVerified(
     .updateTable('identities')
     .set({ last_verified_at: now, claims: JSON.stringify(forDisplay(claims)) })
     .where('id', '=', id)
+    .modifyEnd(prepared('mark_verified'))
     .execute()
 }
 

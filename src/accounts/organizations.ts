@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
-import { isDuplicate, type Db } from '../db/open.ts'
+import { isDuplicate, prepared, type Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 
 export type Role = 'owner' | 'admin' | 'member'
@@ -230,6 +230,7 @@ export async function markLinked(
     .where('user_id', '=', userId)
     .where('removed_at', 'is', null)
     .where('link_state', '<>', 'linked')
+    .modifyEnd(prepared('mark_linked'))
     .execute()
 }
 

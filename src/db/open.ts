@@ -72,15 +72,16 @@ export function poolUse(db: Db): { used: number; idle: number; waiting: number }
 }
 
 /**
- * Begins a statement of fixed text that is asked all the time: `${prepared('find_session')} select …`. Each connection
- * plans it once, and not at every call, which may cost several times as much as running it.
+ * Marks a statement of fixed text that is asked all the time: `${prepared('find_session')} select …`, or at the end of
+ * what Kysely builds, `.modifyEnd(prepared('start_flow'))`. Each connection plans it once, and not at every call, which
+ * may cost several times as much as running it. Name every column: the plan of a `*` fails once there is another.
  */
 export function prepared(name: string): RawBuilder<unknown> {
   return sql.raw(`/* prepared: ${name} */`)
 }
 
 /** Kysely has no way to name a statement, and a name is what makes `pg` keep its plan. */
-const mark = /^\s*\/\* prepared: (\w+) \*\//
+const mark = /\/\* prepared: (\w+) \*\//
 
 /**
  * A pool that takes no connection back on which a statement went unanswered (a network that swallows packets): the

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { hashToken, isToken } from '../lib/secrets.ts'
 
 /** What somebody tried to do at a provider. */
@@ -45,7 +45,7 @@ const longest = 500
 export async function recordAttempt(db: Db, attempt: NewAttempt): Promise<void> {
   const { id, flowId, organizationId, connectionId, kind, outcome, reason, trace, at } = attempt
   const lines = trace.map(({ step, what }) => ({ step, what: what.slice(0, longest) }))
-  await sql`
+  await sql`${prepared('record_attempt')}
     insert into attempts (id, flow_id, organization_id, connection_id, kind, outcome, reason, trace, user_id, at)
     select ${id}, ${flowId}, ${organizationId}, ${connectionId}, ${kind}, ${outcome},
       ${reason?.slice(0, longest) ?? null}, ${JSON.stringify(lines)}::jsonb,

@@ -1,5 +1,5 @@
 import { mailableAddress } from '../accounts/emails.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { newId } from '../lib/ids.ts'
 import type { Outbox } from '../mails/outbox.ts'
 import type { CrowdedOut } from '../sessions/sessions.ts'
@@ -64,6 +64,7 @@ async function rememberBrowser(
     .selectFrom('known_browsers')
     .select('browser_hash')
     .where('user_id', '=', userId)
+    .modifyEnd(prepared('remember_browser'))
     .execute()
   return known.length > 0 && !known.some(({ browser_hash }) => browser_hash.equals(browserHash))
 }

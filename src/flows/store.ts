@@ -1,4 +1,4 @@
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { later, minutes } from '../lib/clock.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -96,6 +96,7 @@ export async function startFlow<Data>(
       absolute_ends_at: later(now, absolute),
       created_at: now,
     })
+    .modifyEnd(prepared('start_flow'))
     .execute()
   return { handle, flow: { ...rest, id, version: 1, claimed: false } }
 }
@@ -198,6 +199,7 @@ async function keepAlive(db: Db, id: string, now: Date): Promise<void> {
     .updateTable('flows')
     .set({ idle_ends_at: later(now, flowIdle) })
     .where('id', '=', id)
+    .modifyEnd(prepared('keep_flow_alive'))
     .execute()
 }
 
@@ -216,6 +218,7 @@ export async function saveFlow<Data>(
     .where('id', '=', flow.id)
     .where('version', '=', flow.version)
     .where('consumed_at', 'is', null)
+    .modifyEnd(prepared('save_flow'))
     .executeTakeFirst()
   return numUpdatedRows === 1n ? { ...flow, data, version: flow.version + 1 } : undefined
 }
@@ -265,6 +268,7 @@ export async function claimFlow<Data>(
     .where('version', '=', flow.version)
     .where('claimed_at', 'is', null)
     .where('consumed_at', 'is', null)
+    .modifyEnd(prepared('claim_flow'))
     .executeTakeFirst()
   return numUpdatedRows === 1n ? { ...flow, claimed: true, version: flow.version + 1 } : undefined
 }
@@ -284,6 +288,7 @@ export async function consumeFlow(
     .set({ consumed_at: now, outcome: JSON.stringify(outcome), data: Buffer.alloc(0) })
     .where('id', '=', id)
     .where('consumed_at', 'is', null)
+    .modifyEnd(prepared('consume_flow'))
     .executeTakeFirst()
   return numUpdatedRows === 1n
 }

@@ -344,7 +344,7 @@ export async function findBrowserHint(
   db: Db,
   browserHash: Buffer,
 ): Promise<BrowserHint | undefined> {
-  const { rows } = await sql<BrowserHint>`
+  const { rows } = await sql<BrowserHint>`${prepared('find_browser_hint')}
     select s.user_id as "userId", u.name, o.slug as "organizationSlug", u.deleted_at is not null as gone,
       case when s.revoked_at is null then least(s.idle_ends_at, s.absolute_ends_at) end as "sessionEndsAt"
     from sessions s

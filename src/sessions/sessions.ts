@@ -1,6 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import type { DB } from '../db/schema.ts'
 import { later, minutes } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
@@ -202,7 +202,7 @@ async function crowdOut(
   { atMost }: Lifetimes,
   now: Date,
 ): Promise<readonly CrowdedOut[]> {
-  const { rows } = await sql<CrowdedOut>`
+  const { rows } = await sql<CrowdedOut>`${prepared('crowd_out')}
     update sessions set revoked_at = ${now}, revoked_reason = 'limit'
     where id in (
       select id from sessions
@@ -308,6 +308,7 @@ export async function storeSession(
       absolute_ends_at: absoluteEndsAt,
       created_at: now,
     })
+    .modifyEnd(prepared('store_session'))
     .execute()
 }
 
@@ -347,6 +348,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     .onConflict((conflict) =>
       conflict.columns(['session_id', 'organization_id']).doUpdateSet(proven),
     )
+    .modifyEnd(prepared('store_proof'))
     .execute()
 }
 
