@@ -1,4 +1,4 @@
-import { readSettings } from '../src/accounts/connections.ts'
+import { findConnection, readSettings } from '../src/accounts/connections.ts'
 import { createSallyport, type Sallyport } from '../src/app.ts'
 import { redirectUriOf } from '../src/flows/login.ts'
 import type { Route, Services } from '../src/http/exchange.ts'
@@ -11,6 +11,7 @@ import { randomToken } from '../src/lib/secrets.ts'
 import type { GuestHooks } from '../src/sessions/guests.ts'
 import type { Gate } from './autosession/gate.ts'
 import type { Running } from './autosession/sign-in.ts'
+import { dummyRoute, openWithDummy, seedDummy } from './dummy.ts'
 import { markForDevelopment } from './instance.ts'
 import type { DevelopmentProvider } from './provider.ts'
 import { seed } from './seed.ts'
@@ -30,6 +31,8 @@ export interface DevelopmentOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Who carries mail. @default the server of `SMTP_URL`, or nobody */
   readonly mailer?: Mailer
+  /** Whether the organization has a provider beside its own that says what it is told to. @default false */
+  readonly dummy?: boolean
   /** What becomes of the work of guests. */
   readonly guests?: GuestHooks
   /**
@@ -47,6 +50,7 @@ export async function startDevelopment({
   env = {},
   guests = {},
   mailer,
+  dummy = false,
   routes = () => [],
 }: DevelopmentOptions = {}): Promise<Development> {
   const config = readConfig({
@@ -73,7 +77,9 @@ export async function startDevelopment({
       log,
       guests,
       ...(mailer && { mailer }),
+      ...(dummy && { openProvider: openWithDummy }),
       routes: [
+        ...(dummy ? [dummyRoute] : []),
         ...routes(() => provider!, gate !== undefined),
         ...(gate ? await buttons(() => running!) : []),
       ],
@@ -85,6 +91,7 @@ export async function startDevelopment({
     if (failed) throw failed.reason
     const parts = { sallyport: sallyport!, provider: provider! }
     const connectionId = await connect(config, parts)
+    if (dummy) await seedDummy(sallyport!.services, await organizationOf(parts, connectionId))
     const permit = await gate?.pass(sallyport!.services.db)
     if (permit) running = { ...parts, connectionId, permit }
     const announce = () => console.log(screen(config, provider!, running))
@@ -130,6 +137,13 @@ async function connect(
   await refuseOtherPort(services, connectionId, provider)
   provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
   return connectionId
+}
+
+async function organizationOf(
+  { sallyport: { services } }: Pick<Running, 'sallyport'>,
+  connectionId: string,
+): Promise<string> {
+  return (await findConnection(services.db, connectionId))!.organization.id
 }
 
 /** {@link startDevelopment} for a program that serves by itself: SIGINT and SIGTERM close it and end the process. */

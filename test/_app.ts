@@ -40,6 +40,8 @@ export interface TestAppOptions {
   readonly guests?: GuestHooks
   /** Uses the real table of providers instead of the scripted one. @default false */
   readonly realProviders?: boolean
+  /** Opens providers instead of the scripted one. */
+  readonly openProvider?: ScriptedProvider['open']
 }
 
 /** An application on a database of its own, with one organization, `acme`, that lets everybody in. */
@@ -123,7 +125,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     routes: options.routes ?? [],
     resolver: { txt: async (name) => dns.get(name) ?? 'none' },
     guests: options.guests ?? {},
-    ...(options.realProviders ? {} : { openProvider: provider.open }),
+    ...(options.realProviders ? {} : { openProvider: options.openProvider ?? provider.open }),
   })
   await rim.serve(sallyport)
   const { db, sealer } = sallyport.services
