@@ -2,11 +2,13 @@ import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { z } from 'zod'
 import { EgressError } from '../lib/egress.ts'
 import { randomToken } from '../lib/secrets.ts'
+import { grantOf, type Tokens } from './again.ts'
 import { readObject, type JsonObject } from './answer.ts'
 import { readAuthorizationResponse } from './authorization-response.ts'
 import { authorizationUrl, redeemCode } from './code-grant.ts'
 import { printable, refused } from './faults.ts'
 import type { Checked, ProviderKind } from './kind.ts'
+import { askAgain } from './oauth2-again.ts'
 import { oauth2Config, type OAuth2Config } from './oauth2-config.ts'
 import {
   checkMembership,
@@ -36,6 +38,7 @@ function open(config: OAuth2Config, context: ProviderContext): Provider {
   return {
     begin: (to) => begin(to, config),
     complete: (back, remember) => complete(back, remember, config, context),
+    again: askAgain(config, context),
   }
 }
 
@@ -70,7 +73,8 @@ async function complete(
   if (request.issuer !== config.issuer) throw refused('provider_changed')
   readAuthorizationResponse(back, { ...request, issPromised: false })
   const response = await redeemCode(back, { ...config, ...request, credentials: config }, context)
-  const api = personApi(await readToken(response), context)
+  const tokens = await readTokens(response)
+  const api = personApi(tokens.accessToken, context)
   const user = await readObject('user', await api.ask('user', config.userEndpoint))
   const subject = subjectIn(user, config.subject)
   const membership = config.membership && (await checkMembership(api, config.membership))
@@ -83,6 +87,7 @@ async function complete(
       ...(await addressOf(user, api, config, context)),
       raw: rawClaims({ ...membership, ...user }),
     },
+    grant: grantOf(tokens, context.clock.now()),
   })
 }
 
@@ -90,13 +95,16 @@ const tokenResponse = z.object({
   // RFC 6750 §2.1; anything else could not be sent back in a header.
   access_token: z.string().regex(/^[\x21-\x7e]+$/),
   token_type: z.string().regex(/^bearer$/i),
+  // For asking again only: a sign-in does not fail over it. In a form it is text.
+  expires_in: z.coerce.number().positive().optional().catch(undefined),
 })
 
-async function readToken(response: Response): Promise<string> {
+async function readTokens(response: Response): Promise<Tokens> {
   const body = await readObject('token', response, { form: true })
   const { data, error } = tokenResponse.safeParse(body)
   if (error) throw refused(`token: ${error.issues[0]?.path.join('.')}`)
-  return data.access_token
+  const { access_token: accessToken, expires_in: expiresIn } = data
+  return { accessToken, ...(expiresIn && { expiresIn }) }
 }
 
 function display(user: JsonObject, { name: paths, groups: path }: OAuth2Config['claims']): Claims {

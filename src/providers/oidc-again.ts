@@ -14,7 +14,7 @@ import { discover } from './discovery.ts'
 import { printable } from './faults.ts'
 import { verifyIdToken } from './id-token.ts'
 import { keysOf } from './jwks.ts'
-import { display } from './oidc-claims.ts'
+import { checkGroups, display } from './oidc-claims.ts'
 import type { OidcConfig } from './oidc-config.ts'
 import type { ProviderContext } from './provider.ts'
 
@@ -134,6 +134,10 @@ async function judge(
       now: context.clock.now(),
     })
     if (claims.sub !== subject) return changed
+    // Where groups are told at the UserInfo endpoint, the ID token says nothing of them.
+    if (config.requiredGroups && config.userinfo)
+      return await userinfo(accessToken, { issuer, subject }, true, config, context)
+    checkGroups(claims, {}, config)
     return { answer: 'still_true', reason: 'refreshed', claims: display(claims, {}, config) }
   } catch (thrown) {
     const reason = thrown instanceof AppError ? thrown.reason : ''
@@ -173,6 +177,7 @@ async function userinfo(
     const claims = parse(new Uint8Array(await response.arrayBuffer()))
     if (!isObject(claims)) return transient('userinfo: unreadable answer')
     if (claims['sub'] !== subject) return changed
+    checkGroups({}, claims, config)
     return { answer: 'still_true', reason: 'userinfo', claims: display({}, claims, config) }
   } catch (thrown) {
     return doubtOf(thrown)
@@ -203,6 +208,7 @@ function pauseOf({ headers }: Response): number | undefined {
 /** What a fault on the way means: that nothing is known, and whether somebody has to mend something. */
 function doubtOf(thrown: unknown): Answer {
   if (!(thrown instanceof AppError)) throw thrown
+  if (thrown.code === 'sso_denied') return { answer: 'no_longer_true', reason: thrown.reason }
   return lasting.test(thrown.reason) ? misconfigured(thrown.reason) : transient(thrown.reason)
 }
 

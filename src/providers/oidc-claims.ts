@@ -1,5 +1,6 @@
+import { AppError } from '../lib/errors.ts'
 import type { JsonObject } from './answer.ts'
-import { printable } from './faults.ts'
+import { printable, refused } from './faults.ts'
 import type { OidcConfig } from './oidc-config.ts'
 import type { Claims } from './proof.ts'
 import { groupsIn, rawClaims } from './raw-claims.ts'
@@ -29,6 +30,23 @@ export function display(
       }),
     ),
   }
+}
+
+/**
+ * Whether the person is in one of the groups that the settings ask for; all is well where they ask for none.
+ * @throws AppError `sso_denied` for whoever is in none; `sso_failed` where groups are not told
+ */
+export function checkGroups(
+  idToken: JsonObject,
+  userinfo: JsonObject,
+  { claims, requiredGroups }: OidcConfig,
+): void {
+  if (requiredGroups === undefined) return
+  const said = userinfo[claims.groups] ?? idToken[claims.groups]
+  if (!Array.isArray(said) || said.some((each) => typeof each !== 'string'))
+    throw refused('groups: not told')
+  if (!requiredGroups.some((group) => said.includes(group)))
+    throw new AppError('sso_denied', { reason: 'membership: not a member: groups' })
 }
 
 /** Claims that say something of the token and nothing of the person. */

@@ -1,6 +1,5 @@
 import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { z } from 'zod'
-import { AppError } from '../lib/errors.ts'
 import { randomToken } from '../lib/secrets.ts'
 import { grantOf } from './again.ts'
 import { ask, readObject, type JsonObject } from './answer.ts'
@@ -13,7 +12,7 @@ import { keysOf } from './jwks.ts'
 import type { ProviderKind } from './kind.ts'
 import { askAgain } from './oidc-again.ts'
 import { checkOidc } from './oidc-check.ts'
-import { display } from './oidc-claims.ts'
+import { checkGroups, display } from './oidc-claims.ts'
 import { oidcConfig, type OidcConfig } from './oidc-config.ts'
 import { prove, type Proof } from './proof.ts'
 import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
@@ -120,7 +119,7 @@ async function complete(
     now,
   })
   const more = config.userinfo ? await askUserinfo(tokens, claims, metadata, context) : {}
-  checkGroups(more[config.claims.groups] ?? claims[config.claims.groups], config)
+  checkGroups(claims, more, config)
   return toProof({ claims, more, tokens }, config, context)
 }
 
@@ -172,14 +171,6 @@ async function askUserinfo(
   const claims = await readObject('userinfo', await ask('userinfo', url, { headers }, context))
   if (claims.sub !== sub) throw refused('userinfo: sub differs')
   return claims
-}
-
-/** Whoever is in none of the groups belongs to somebody else; whoever's groups are not told is not let in either. */
-function checkGroups(said: unknown, { requiredGroups }: OidcConfig): void {
-  if (requiredGroups === undefined) return
-  if (!isStrings(said)) throw refused('groups: not told')
-  if (!requiredGroups.some((group) => said.includes(group)))
-    throw new AppError('sso_denied', { reason: 'membership: not a member: groups' })
 }
 
 /** What a sign-in brought, judged. */

@@ -4,6 +4,7 @@ import { after, afterEach, test } from 'node:test'
 import { createEgress } from '../../src/lib/egress.ts'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import { createLog } from '../../src/lib/log.ts'
+import type { Answer } from '../../src/providers/again.ts'
 import { checkConnection, openProvider } from '../../src/providers/index.ts'
 import { presets, readAnswers } from '../../src/providers/presets.ts'
 import { assertProof, type Proof } from '../../src/providers/proof.ts'
@@ -60,6 +61,7 @@ test('S1-04 SSO-148 an active member of the organization is proven by their numb
       issuer: `${github.origin}/login/oauth`,
       subject: '583231',
       claims: { name: 'Ada', email: 'ada@example.com', emailVerified: true },
+      grant: { accessToken: github.canaries.at(-1) },
     },
   )
   assert.equal(raw?.['membership.role'], 'admin')
@@ -446,4 +448,95 @@ test('the addresses are shown when the settings are checked, and nobody is asked
   const published = await checkConnection('oauth2', settings(), context)
   assert.equal(published['membership.url'], `${github.origin}/user/memberships/orgs/acme`)
   assert.deepEqual(github.asked, [])
+})
+
+/** Signs in, then asks again after something has changed. */
+async function askedAgain(arrange: () => void, fresh = false): Promise<Answer> {
+  const provider = connect()
+  const { issuer, subject, grant } = await signIn(provider)
+  github.asked.length = 0
+  arrange()
+  return provider.again!.userinfo!(grant!.accessToken!, { issuer, subject }, fresh)
+}
+
+const person = (answer: (response: ServerResponse) => void) => () =>
+  void github.answers.set('/user', answer)
+
+/** What has changed by the time that GitHub is asked again, and what comes of it. */
+const laterAnswers: readonly (readonly [name: string, arrange: () => void, expected: object])[] = [
+  ['nothing', () => {}, { answer: 'still_true', reason: 'membership' }],
+  [
+    'somebody was removed from the organization',
+    () => (github.memberships = {}),
+    { answer: 'no_longer_true', reason: 'membership: not a member: status 404' },
+  ],
+  [
+    'the organization belongs to somebody else',
+    () => (github.memberships.acme!.organization = { id: 666 }),
+    { answer: 'no_longer_true', reason: 'membership: not a member: organization.id' },
+  ],
+  [
+    'the token is somebody else’s',
+    () => (github.user = { id: 1 }),
+    { answer: 'no_longer_true', reason: 'subject_changed' },
+  ],
+  [
+    'GitHub was asked too often',
+    answering((r) => r.writeHead(403, json).end('{}')),
+    { answer: 'could_not_tell', doubt: 'transient', reason: 'membership: status 403' },
+  ],
+  [
+    'GitHub is down',
+    answering((r) => r.writeHead(502).end()),
+    { answer: 'could_not_tell', doubt: 'transient', reason: 'membership: status 502' },
+  ],
+  [
+    'GitHub says something else',
+    answering((r) => r.writeHead(200, json).end('[]')),
+    { answer: 'could_not_tell', doubt: 'transient', reason: 'membership: malformed JSON' },
+  ],
+  [
+    'the person’s own answer is cut off',
+    person((r) => r.destroy()),
+    { answer: 'could_not_tell', doubt: 'transient', reason: 'user: egress_failed' },
+  ],
+  [
+    'the person’s number is gone',
+    () => (github.user = { login: 'ada' }),
+    { answer: 'could_not_tell', doubt: 'transient', reason: 'identity_missing_subject' },
+  ],
+  [
+    'the token was withdrawn',
+    person((r) => r.writeHead(401, json).end('{}')),
+    {
+      answer: 'could_not_tell',
+      doubt: 'unsupported',
+      reason: 'user: the access token is over',
+    },
+  ],
+]
+
+for (const [name, arrange, expected] of laterAnswers) {
+  test(`GitHub is asked again, and ${name}`, async () => {
+    assert.deepEqual(await askedAgain(arrange), expected)
+    assert.ok(!github.asked.includes('/user/emails'))
+  })
+}
+
+test('a token that was issued just now and is refused says that the person is gone', async () => {
+  const refused = person((response) => response.writeHead(401, json).end('{}'))
+  const expected = { answer: 'no_longer_true', reason: 'user: status 401' }
+  assert.deepEqual(await askedAgain(refused, true), expected)
+})
+
+test('when the access token ends is kept, from a form too; what is no time is not', async () => {
+  for (const [given, expected] of [
+    [28800, '2030-01-01T08:00:00.000Z'],
+    ['28800', '2030-01-01T08:00:00.000Z'],
+    ['soon', undefined],
+    [-1, undefined],
+  ] as const) {
+    github.tokens = (body) => ({ ...body, expires_in: given })
+    assert.equal((await signIn()).grant?.accessEndsAt, expected)
+  }
 })

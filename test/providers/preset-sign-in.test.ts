@@ -112,3 +112,28 @@ test('GitLab: what UserInfo says of groups counts, not what the ID token says', 
   })
   await refuses(world, world.signIn(provider), 'sso_denied', /groups/)
 })
+
+test('GitLab: asked again, somebody who left the group is out, and silence is no answer', async () => {
+  const provider = connect('gitlab', { host: 'gitlab.com', group: 'acme' })
+  const inGroups = (groups: unknown): void =>
+    hostile.twist({ userinfo: (claims) => ({ ...claims, groups }) })
+  inGroups(['acme'])
+  const { issuer, subject, grant } = await world.signIn(provider)
+  const idToken = hostile.canaries.at(-1)!
+  const tokens = { accessToken: grant!.accessToken!, idToken }
+  const asking = [
+    () => provider.again!.userinfo!(tokens.accessToken, { issuer, subject }, false),
+    () => provider.again!.judge!(tokens, { issuer, subject }),
+  ]
+  for (const ask of asking) {
+    inGroups(['acme', 'other'])
+    assert.equal((await ask()).answer, 'still_true')
+    inGroups(['other'])
+    assert.deepEqual(await ask(), {
+      answer: 'no_longer_true',
+      reason: 'membership: not a member: groups',
+    })
+    inGroups(undefined)
+    assert.equal((await ask()).answer, 'could_not_tell')
+  }
+})
