@@ -228,6 +228,10 @@ export const explanations: Readonly<Record<string, Explanation>> = {
     what: 'The message was made in the future, or too long ago.',
     mend: 'The clock of the provider or of this server is wrong. Compare the clocks.',
   },
+  saml_instant: {
+    what: 'A time in the message is no time.',
+    mend: theirMetadata,
+  },
   saml_authn_instant: {
     what: 'The message does not say when the person signed in, or says the future.',
     mend: 'The clock of the provider or of this server is wrong. Compare the clocks.',
