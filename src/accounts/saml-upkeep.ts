@@ -82,3 +82,26 @@ export async function saveUpkeep(
     )
     .execute()
 }
+
+/** A connection that an administrator should look at. */
+export interface UpkeepTask {
+  readonly connectionId: string
+  readonly name: string
+  /** Whether a certificate waits for their word; else its provider's metadata cannot be taken. */
+  readonly waiting: boolean
+}
+
+/** Which of an organization's SAML connections need an administrator, those with a certificate that waits first. */
+export async function listUpkeepTasks(
+  db: Db,
+  organizationId: string,
+): Promise<readonly UpkeepTask[]> {
+  const { rows } = await sql<UpkeepTask>`
+    select * from (
+      select c.id as "connectionId", c.name, u.problem, exists (select from jsonb_array_elements(u.published) p
+        where p->>'takenAt' is null and p->>'goneAt' is null) as waiting
+      from saml_upkeep u join connections c on c.id = u.connection_id
+      where c.organization_id = ${organizationId} and c.deleted_at is null and c.state <> 'disabled'
+    ) as t where waiting or problem is not null order by waiting desc, name`.execute(db)
+  return rows.map(({ connectionId, name, waiting }) => ({ connectionId, name, waiting }))
+}

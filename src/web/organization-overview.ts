@@ -1,6 +1,7 @@
 import { listConnections, type Connection } from '../accounts/connections.ts'
 import { listDomains } from '../accounts/domains.ts'
 import { countMembers, type MemberCounts } from '../accounts/members.ts'
+import { listUpkeepTasks, type UpkeepTask } from '../accounts/saml-upkeep.ts'
 import { isAdministrator, ownOrganization } from '../http/administered.ts'
 import type { Endpoint, Services } from '../http/exchange.ts'
 import type { Membership } from '../sessions/lookup.ts'
@@ -13,6 +14,8 @@ interface Known {
   readonly connections: readonly Connection[]
   /** How many of its domains have lost their DNS record. */
   readonly domainsMissing: number
+  /** Its SAML connections that somebody should look at. */
+  readonly upkeep: readonly UpkeepTask[]
 }
 
 /** Something an administrator should do, and where. */
@@ -30,6 +33,14 @@ const attention: readonly ((known: Known) => Task | false)[] = [
       text: `The DNS record of ${counted(n, 'domain', 'domains')} cannot be found. Without it you lose the domain.`,
       path: '/domains',
       label: 'Domains',
+    },
+  ({ upkeep: [first] }) =>
+    first !== undefined && {
+      text: first.waiting
+        ? `“${first.name}” has a new certificate. Look at it before your identity provider signs with it.`
+        : `The metadata of “${first.name}” cannot be taken any more.`,
+      path: `/connections/${first.connectionId}/saml`,
+      label: 'Certificates',
     },
   ({ members: { revoked: n } }) =>
     n > 0 && {
@@ -76,6 +87,7 @@ async function forAdministrators({ db }: Services, organization: Membership): Pr
   const known = {
     members: await countMembers(db, organization.id),
     connections: await listConnections(db, organization.id),
+    upkeep: await listUpkeepTasks(db, organization.id),
     domainsMissing: domains.filter(({ state }) => state === 'missing').length,
   }
   const tasks = attention.map((ask) => ask(known)).filter((task) => task !== false)

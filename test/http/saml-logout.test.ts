@@ -207,7 +207,7 @@ describe('signing out through SAML', () => {
     assert.equal(await isIn(browser), false)
   })
 
-  it('our metadata is there for anybody, for drafts too, and for connections that read none there is nothing', async () => {
+  it('SSO-134 our metadata is there for anybody, for drafts too, and for connections that read none there is nothing', async () => {
     const read = async (id: string) => world.app.browser().get(`/sso/${id}/metadata`)
     const own = await read(world.connectionId)
     assert.equal(own.headers.get('content-type'), 'application/samlmetadata+xml')

@@ -135,6 +135,9 @@ describe('the keys and certificates of a connection', () => {
   })
 
   it('SML-26 a certificate that waits is accepted by its fingerprint, and no other', async () => {
+    const overview = await readPage(await admin.get('/organizations/acme'))
+    assert.match(overview.text, /“Acme SAML” has a new certificate/)
+    assert.ok(overview.links.includes(path))
     assert.equal((await admin.post(`${path}/accept`, { certificate: '0'.repeat(64) })).status, 404)
     assert.equal((await stored()).idp.certificates.length, 1)
     const page = await readPage(await admin.get(`${path}/accept?certificate=${fresh.fingerprint}`))
@@ -144,6 +147,13 @@ describe('the keys and certificates of a connection', () => {
       303,
     )
     assert.deepEqual((await stored()).idp.certificates, [keys.idp.certificate, fresh.base64])
+    const after = await readPage(await admin.get('/organizations/acme'))
+    assert.doesNotMatch(after.text, /new certificate/)
+    const { db } = app.sallyport.services
+    await saveUpkeep(db, saml, { problem: 'This is not it.' }, app.clock.now())
+    const refused = await readPage(await admin.get('/organizations/acme'))
+    assert.match(refused.text, /metadata of “Acme SAML” cannot be taken/)
+    assert.match((await readPage(await admin.get(path))).text, /This is not it/)
   })
 
   it('administrators choose whether new certificates are accepted without asking', async () => {
