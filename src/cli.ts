@@ -3,6 +3,7 @@ import { exportAudit, verifyAudit } from './cli/audit.ts'
 import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
+import { deleteOrganization, unrequireSso } from './cli/organizations.ts'
 import { serve } from './cli/serve.ts'
 import { endSessions, lockSessions } from './cli/sessions.ts'
 import { newSealingKey, type Environment } from './lib/config.ts'
@@ -66,6 +67,20 @@ export const commands: Readonly<Record<string, Command>> = {
     meaning: 'Demand of a person to sign in again before anything goes on in their sessions.',
     options: { person: { type: 'string', required: true } },
     run: lockSessions,
+  },
+  'organization delete': {
+    usage: 'organization delete --slug acme',
+    meaning:
+      'Delete an organization while servers run, for good: its members do not get in any more, and sign-ins under way end. Accounts and the audit stay.',
+    options: { slug: { type: 'string', required: true } },
+    run: deleteOrganization,
+  },
+  'organization unrequire': {
+    usage: 'organization unrequire --slug acme',
+    meaning:
+      'Let an organization’s members in by themselves again, when the sign-in it requires is broken and no owner has a recovery code.',
+    options: { slug: { type: 'string', required: true } },
+    run: unrequireSso,
   },
   key: {
     usage: 'key',

@@ -44,6 +44,7 @@ export const auditActions = {
   'passkey.removed': 'A person removed a passkey.',
   'passkey.refused': 'A passkey was refused; the reason says why.',
   'organization.created': 'An organization was made.',
+  'organization.deleted': 'An organization was deleted; nothing in it can be reached any more.',
   'member.removed': 'Somebody was removed from an organization.',
   'member.left': 'Somebody left an organization.',
   'member.link_mails_sent':

@@ -67,7 +67,8 @@ export async function lockSessions(values: Values, env: Environment): Promise<vo
   })
 }
 
-async function withServices(
+/** Runs a piece of work on the operator’s database, beside whatever servers run there. */
+export async function withServices(
   env: Environment,
   work: (services: Services) => Promise<void>,
 ): Promise<void> {

@@ -4,6 +4,7 @@ import type { Db } from '../db/open.ts'
 interface FlowsToEnd {
   readonly userId?: string
   readonly connectionId?: string
+  readonly organizationId?: string
 }
 
 /**
@@ -12,7 +13,7 @@ interface FlowsToEnd {
  */
 export async function endFlows(
   tx: Db,
-  { userId, connectionId }: FlowsToEnd,
+  { userId, connectionId, organizationId }: FlowsToEnd,
   refusal: { readonly code: string; readonly reason: string },
   now: Date,
 ): Promise<number> {
@@ -25,6 +26,7 @@ export async function endFlows(
     })
     .where('consumed_at', 'is', null)
   if (userId) query = query.where('user_id', '=', userId)
+  if (organizationId) query = query.where('organization_id', '=', organizationId)
   if (connectionId) query = query.where('connection_id', '=', connectionId)
   return Number((await query.executeTakeFirst()).numUpdatedRows)
 }
