@@ -96,10 +96,10 @@ export const routes: readonly Route[] = [
   { ...read, path: '/login/passkey/finish', access: 'public', endpoint: askPasskey },
   { ...act, path: '/login/passkey/finish', access: 'public', endpoint: finishPasskey },
   { ...read, path: '/login/:org', access: 'public', hint: true, endpoint: loginOrganization },
-  { ...read, path: '/login/:org/recovery', access: 'public', endpoint: askRecovery },
+  { ...read, path: '/recover/:org', access: 'public', endpoint: askRecovery },
   {
     ...act,
-    path: '/login/:org/recovery',
+    path: '/recover/:org',
     access: 'recent',
     doing: 'Get in with a recovery code',
     endpoint: finishRecovery,

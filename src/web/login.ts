@@ -194,7 +194,7 @@ function requiredWays({ asker }: Exchange, { name, slug }: Organization): Html {
           </p>`
         : ''
     }
-    <p class="row"><a href="/login/${slug}/recovery">Its sign-in is broken, and I own it</a></p>
+    <p class="row"><a href="/recover/${slug}">Its sign-in is broken, and I own it</a></p>
   </div>`
 }
 

@@ -93,8 +93,10 @@ export const askRemoveDomain: Endpoint = async (exchange) => {
         Nobody is signed out. Another organization can then prove the domain; so can you, with a new
         record.
       </p>
-      ${buttonForm(`${back}/remove`, 'Remove this domain', { look: 'danger' })}
-      <p><a href="${back}">Keep it</a></p>`,
+      <div class="row">
+        ${buttonForm(`${back}/remove`, 'Remove this domain', { look: 'danger' })}
+        <a href="${back}">Keep it</a>
+      </div>`,
   )
 }
 

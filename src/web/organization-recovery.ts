@@ -93,7 +93,7 @@ export const newRecoveryCodes: Endpoint = async (exchange) => {
       </section>
       <p>
         To use one: sign in by mail or with a passkey, and open
-        <code>${services.origin}/login/${organization.slug}/recovery</code>
+        <code>${services.origin}/recover/${organization.slug}</code>
       </p>
       <p>
         <a class="button" href="${organizationPath(organization, '/requirement')}"

@@ -86,12 +86,14 @@ export const confirmRequirement: Endpoint = async (exchange) => {
     html`<h1>Require <bdi>${organization.name}</bdi>’s own sign-in?</h1>
       <p class="lead">
         From then on nobody gets in another way: not by mail or passkey, not through another
-        organization, not in a session they have now.
+        organization, and not in a session that began like that.
       </p>
       <p>${outWords({ members, count, owners })}</p>
       ${hasOwnProof(organization) ? '' : html`<p class="notice">Your own session is not through that sign-in: you sign in again.</p>`}
-      ${buttonForm(back, 'Require it for everybody', { look: 'danger', fields: { required: 'yes' } })}
-      <p><a href="${back}">Leave it as it is</a></p>`,
+      <div class="row">
+        ${buttonForm(back, 'Require it for everybody', { look: 'danger', fields: { required: 'yes' } })}
+        <a href="${back}">Leave it as it is</a>
+      </div>`,
   )
 }
 

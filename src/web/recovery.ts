@@ -9,7 +9,7 @@ import { html, page, seeOther } from './page.ts'
 import { tabOf } from './tabs.ts'
 
 /**
- * `GET /login/:org/recovery`: for owners whose organization's sign-in is broken. The page is the same for everybody and
+ * `GET /recover/:org`: for owners whose organization's sign-in is broken. The page is the same for everybody and
  * for every short name, whether or not there is such an organization.
  */
 export const askRecovery: Endpoint = (exchange) => {
@@ -65,7 +65,7 @@ function firstSignIn(exchange: Exchange, returnTo: string) {
   return personalWays(exchange, returnTo, 'First sign in by yourself:')
 }
 
-/** `POST /login/:org/recovery`: uses a code up. */
+/** `POST /recover/:org`: uses a code up. */
 export const finishRecovery: Endpoint = async (exchange) => {
   const { services, asker, client, form, params, request, requestId } = exchange
   const { db, clock, origin, sendMail } = services

@@ -20,7 +20,7 @@ import { readPage } from '../web/_page.ts'
 import { startMember } from '../sessions/_members.ts'
 
 const own = '/organizations/acme/requirement'
-const recovery = '/login/acme/recovery'
+const recovery = '/recover/acme'
 const secret = 'a-shared-secret-of-32-characters-or-more'
 
 interface Me {
@@ -481,7 +481,7 @@ describe('requiring an organization’s own sign-in', () => {
       [browser, recovery, theirs!, 'no_such_code'],
       [browser, recovery, '0000-0000-0000-0000', 'no_such_code'],
       [browser, recovery, '', 'no_such_code'],
-      [browser, '/login/nowhere/recovery', codes[0]!, 'unknown_organization'],
+      [browser, '/recover/nowhere', codes[0]!, 'unknown_organization'],
       [plain, recovery, codes[0]!, 'not_an_owner'],
       [sso, recovery, codes[0]!, 'no_personal_proof'],
     ]
@@ -535,7 +535,7 @@ describe('requiring an organization’s own sign-in', () => {
   it('the page for recovery is the same whatever organization its address names', async () => {
     await required('same-page')
     const text = async (slug: string, browser: Browser) =>
-      (await (await browser.get(`/login/${slug}/recovery`)).text()).replaceAll(slug, 'x')
+      (await (await browser.get(`/recover/${slug}`)).text()).replaceAll(slug, 'x')
     const stranger = app.browser()
     assert.equal(await text('acme', stranger), await text('nowhere', stranger))
     const owner = await byMail('same-page')
