@@ -89,9 +89,18 @@ function guideTo(key: string, preset: Preset): string {
     ['```sh', ...commandFor(key, preset), '```'].join('\n'),
     ...(notes.length > 0 ? ['## What to know', notes.map((note) => `- ${note}`).join('\n')] : []),
     '## When somebody leaves',
-    `${leaving} A session that is open by then goes on until its own end: the provider is asked at sign-ins only. An ` +
-      'administrator ends it at once on the page Sessions of the organization, and so does `sallyport sessions end`.',
+    `${leaving} ${between[preset.kind]}`,
   )
+}
+
+const byHand =
+  'An administrator ends a session at once on the page Sessions of the organization, and so does `sallyport sessions end`.'
+
+/** What is heard of somebody between two sign-ins. */
+const between: Readonly<Record<Preset['kind'], string>> = {
+  oidc: `Between two sign-ins the provider is asked again in the background, by the refresh token that it issued: whoever it no longer vouches for is out of the organization then. Where it issues none, a session goes on until its own end. ${byHand}`,
+  oauth2: `Between two sign-ins the provider is asked again in the background, as long as the access token lasts that it issued. ${byHand}`,
+  saml: `SAML has no way to ask in between: a session that is open by then goes on until its own end, or until the provider says that it is over (single logout). ${byHand}`,
 }
 
 function step({ text, copy = [] }: GuideStep, index: number): string {

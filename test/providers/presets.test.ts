@@ -166,8 +166,9 @@ for (const [key, name, given, expected] of issuers) {
 test('SSO-143 one Google domain or several become the values of hd that will do', () => {
   const several = settings('google', { domains: 'Acme.com,\nacme.example' })
   assert.deepEqual(several.requiredClaims, { hd: ['acme.com', 'acme.example'] })
-  assert.deepEqual(several.authorizationParameters, { hd: '*' })
-  assert.deepEqual(settings('google').authorizationParameters, { hd: 'acme.com' })
+  const asked = { access_type: 'offline', prompt: 'consent' }
+  assert.deepEqual(several.authorizationParameters, { ...asked, hd: '*' })
+  assert.deepEqual(settings('google').authorizationParameters, { ...asked, hd: 'acme.com' })
   for (const domains of ['@acme.com', 'acme', 'acme.com;x', ','])
     assert.match(problems('google', examples('google', { domains }))[0]!, /^domains: /)
 })
@@ -230,4 +231,16 @@ test('no SAML preset with a name of its own leaves people to be known by an addr
     if (from === 'attribute') assert.doesNotMatch(name!, /mail|upn|login/i, key)
     else assert.match(guide, /NameID/, key)
   }
+})
+
+test('whoever gives refresh tokens for a scope is asked for it, and nobody else is', () => {
+  const asking = rows
+    .filter(([, { kind }]) => kind === 'oidc')
+    .filter(([key]) => JSON.stringify(settings(key, { scopes: '' })).includes('offline'))
+    .map(([key]) => key)
+  assert.deepEqual(asking, ['google', 'entra', 'okta', 'jumpcloud', 'auth0', 'keycloak'])
+  assert.deepEqual(settings('oidc', { scopes: 'openid  offline_access' }).scopes, [
+    'openid',
+    'offline_access',
+  ])
 })

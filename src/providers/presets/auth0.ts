@@ -1,5 +1,5 @@
 import type { Preset } from './preset.ts'
-import { client, host } from './questions.ts'
+import { client, host, offline } from './questions.ts'
 
 export const auth0: Preset = {
   name: 'Auth0',
@@ -20,6 +20,7 @@ export const auth0: Preset = {
     clientId,
     clientAuth: 'client_secret_post',
     clientSecret,
+    scopes: offline,
   }),
   guide: [
     {
@@ -30,7 +31,7 @@ export const auth0: Preset = {
       copy: [{ field: 'Allowed Callback URLs', place: 'redirectUri' }],
     },
     {
-      text: 'Further down, under Advanced Settings, OAuth, JsonWebToken Signature Algorithm has to be RS256. Press Save.',
+      text: 'Further down, under Advanced Settings, OAuth, JsonWebToken Signature Algorithm has to be RS256; and under Grant Types, Authorization Code and Refresh Token have to be ticked. Press Save.',
     },
     {
       text: 'On the tab Credentials, Authentication Method has to be “Client Secret (Post)”. Copy domain, client ID and client secret from the tab Settings.',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Preset } from './preset.ts'
-import { client, metadata, metadataOf, oneOfMetadata } from './questions.ts'
+import { client, metadata, metadataOf, offline, oneOfMetadata } from './questions.ts'
 
 /** Only a tenant's own number names it: `common` and `organizations` are everybody, and a domain can move. */
 const tenantId = z
@@ -29,6 +29,7 @@ export const entra: Preset = {
     clientId,
     clientAuth: 'client_secret_post',
     clientSecret,
+    scopes: offline,
     requiredClaims: { tid: tenant },
     // A tenant's administrators may write any address on an account, whoever owns it.
     emailVerified: 'never',
@@ -48,7 +49,7 @@ export const entra: Preset = {
       text: 'Open Certificates & secrets, press New client secret, and copy its Value (not its Secret ID) at once. Note when it expires: sign-ins stop then.',
     },
     {
-      text: 'Open Token configuration, press Add optional claim, choose ID, and tick email.',
+      text: 'Open Token configuration, press Add optional claim, choose ID, and tick auth_time and email. Without auth_time nobody can confirm through Entra that it is them.',
     },
     {
       text: 'To choose who may sign in, open Enterprise applications, the same application, Properties, and set Assignment required to Yes; then assign people under Users and groups.',

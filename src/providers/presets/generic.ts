@@ -28,12 +28,20 @@ export const oidc: Preset = {
         'Give client_secret_basic or client_secret_post.',
       ),
     },
+    {
+      name: 'scopes',
+      label: 'Scopes',
+      help: 'What the provider is asked for, separated by spaces; openid, profile and email unless you say otherwise. Add offline_access where it issues refresh tokens for that: by them it is asked again between two sign-ins.',
+      example: 'openid profile email offline_access',
+      optional: true,
+    },
   ],
-  settings: ({ issuer, clientId, clientSecret, clientAuth = 'client_secret_basic' }) => ({
+  settings: ({ issuer, clientId, clientSecret, clientAuth = 'client_secret_basic', scopes }) => ({
     issuer,
     clientId,
     clientAuth,
     clientSecret,
+    ...(scopes && { scopes: splitList(scopes) }),
   }),
   guide: [
     { text: 'At the provider, make an application of the kind “web”: a confidential client.' },

@@ -21,8 +21,13 @@ export const google: Preset = {
       clientId,
       clientAuth: 'client_secret_basic',
       clientSecret,
-      // The parameter only narrows Google's list of accounts; the claim is what is checked.
-      authorizationParameters: { hd: hd.length === 1 ? hd[0] : '*' },
+      authorizationParameters: {
+        // Only narrows Google's list of accounts; the claim is what is checked.
+        hd: hd.length === 1 ? hd[0] : '*',
+        // Google's way to a refresh token, and it gives one only where it asks for consent.
+        access_type: 'offline',
+        prompt: 'consent',
+      },
       requiredClaims: { hd },
     }
   },
@@ -41,6 +46,8 @@ export const google: Preset = {
   ],
   notes: [
     'Google names the Workspace in the claim “hd”. A private Google account has none, even where its address is one of your company’s, and is refused.',
+    'Google asks people at every sign-in whether they agree: only then it lets itself be asked again later.',
+    'Google does not say when somebody signed in there. To confirm that it is them, people need another way, such as a passkey.',
     '“hd” is the primary domain of the Workspace, also for people whose address is in a secondary domain or an alias.',
   ],
   leaving:

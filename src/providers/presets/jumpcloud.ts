@@ -1,5 +1,5 @@
 import type { Preset } from './preset.ts'
-import { client, metadata, metadataOf, oneOfMetadata, webAddress } from './questions.ts'
+import { client, metadata, metadataOf, offline, oneOfMetadata, webAddress } from './questions.ts'
 
 const leaving =
   'Somebody whose JumpCloud account is suspended or deleted, or whose groups no longer have the application, is refused by JumpCloud at their next sign-in.'
@@ -23,6 +23,7 @@ export const jumpcloud: Preset = {
     clientId,
     clientAuth: 'client_secret_basic',
     clientSecret,
+    scopes: offline,
     userinfo: true,
   }),
   guide: [
@@ -30,7 +31,7 @@ export const jumpcloud: Preset = {
       text: 'In the JumpCloud Admin Portal, open Access, then SSO Applications, press Add New Application, and choose Custom Application. Choose “Manage Single Sign-On (SSO)”, then “Configure SSO with OIDC”.',
     },
     {
-      text: 'Give it a name, and open the tab SSO. Add the redirect URI, and the address of your application as Login URL. Set Client Authentication Type to “Client Secret Basic”.',
+      text: 'Give it a name, and open the tab SSO. Add the redirect URI, and the address of your application as Login URL. Set Client Authentication Type to “Client Secret Basic”, and tick Refresh Token under Grant Types.',
       copy: [{ field: 'Redirect URIs', place: 'redirectUri' }],
     },
     { text: 'Under Attribute Mapping, tick the standard scopes Email and Profile.' },

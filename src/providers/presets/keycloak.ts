@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Preset } from './preset.ts'
-import { client } from './questions.ts'
+import { client, offline } from './questions.ts'
 
 export const keycloak: Preset = {
   name: 'Keycloak',
@@ -26,6 +26,8 @@ export const keycloak: Preset = {
     clientId,
     clientAuth: 'client_secret_basic',
     clientSecret,
+    // Without it the refresh token ends with Keycloak's own session, which says nothing of the person.
+    scopes: offline,
   }),
   guide: [
     {
@@ -45,6 +47,7 @@ export const keycloak: Preset = {
   ],
   notes: [
     'The realm is not “master”: that one is for Keycloak’s own administrators.',
+    'People need the role offline_access, which Keycloak gives to everybody unless that was changed.',
     'For groups, add a mapper “Group Membership” with the token claim name “groups” to the client’s dedicated scope.',
     'A Keycloak that only your own network reaches has to be allowed by whoever runs Sallyport.',
   ],

@@ -1,5 +1,5 @@
 import type { Preset } from './preset.ts'
-import { client, host, metadata, metadataOf, oneOfMetadata } from './questions.ts'
+import { client, host, metadata, metadataOf, offline, oneOfMetadata } from './questions.ts'
 
 export const okta: Preset = {
   name: 'Okta',
@@ -22,6 +22,7 @@ export const okta: Preset = {
     clientId,
     clientAuth: 'client_secret_basic',
     clientSecret,
+    scopes: offline,
     // Okta leaves name and address out of an ID token that comes with an access token.
     userinfo: true,
   }),
@@ -31,7 +32,7 @@ export const okta: Preset = {
     },
     { text: 'Choose “OIDC - OpenID Connect” and “Web Application”, and press Next.' },
     {
-      text: 'Give it a name. Leave “Authorization Code” as the only grant type. Replace the sign-in redirect URI, and remove the sign-out redirect URI.',
+      text: 'Give it a name. Under Grant type, tick Refresh Token beside Authorization Code: by it Okta is asked again between two sign-ins. Replace the sign-in redirect URI, and remove the sign-out redirect URI.',
       copy: [{ field: 'Sign-in redirect URIs', place: 'redirectUri' }],
     },
     { text: 'Under Assignments, choose who may sign in, and press Save.' },

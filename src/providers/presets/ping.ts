@@ -33,7 +33,7 @@ export const ping: Preset = {
       text: 'In the PingOne admin console, choose the environment, open Applications, then Applications, and press +. Give it a name, choose “OIDC Web App”, and press Save.',
     },
     {
-      text: 'On the tab Configuration, press the pencil. Response Type is Code, Grant Type is Authorization Code, Token Endpoint Authentication Method is Client Secret Basic. Add the redirect URI, and press Save.',
+      text: 'On the tab Configuration, press the pencil. Response Type is Code, Grant Type is Authorization Code and Refresh Token, Token Endpoint Authentication Method is Client Secret Basic. Add the redirect URI, and press Save.',
       copy: [{ field: 'Redirect URIs', place: 'redirectUri' }],
     },
     { text: 'On the tab Resources, add the scopes email and profile to openid.' },

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { Answers, Question } from './preset.ts'
 
+/** With the scope for a refresh token: by it the provider is asked again between two sign-ins (Core §11). */
+export const offline: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
+
 /** The two that every OAuth client has. */
 export const client: readonly Question[] = [
   {
