@@ -68,6 +68,11 @@ import {
   setMemberPolicy,
   setSessionPolicy,
 } from './web/organization-policy.ts'
+import {
+  changeJoining,
+  connectionJoining,
+  organizationJoining,
+} from './web/organization-joining.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
@@ -363,6 +368,20 @@ export const routes: readonly Route[] = [
     access: 'recent',
     doing: 'Remove a member',
     endpoint: removeFromOrganization,
+  },
+  { ...read, path: '/organizations/:org/joining', access: 'user', endpoint: organizationJoining },
+  {
+    ...read,
+    path: '/organizations/:org/joining/:connection',
+    access: 'user',
+    endpoint: connectionJoining,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/joining/:connection',
+    access: 'recent',
+    doing: 'Change who may join through a connection',
+    endpoint: changeJoining,
   },
   {
     ...read,

@@ -70,8 +70,6 @@ export const auditActions = {
     'A DNS record stayed away for too long: the domain is not the organization’s any more.',
   'domain.routed': 'It was said through which connection people of a domain sign in.',
   'domain.removed': 'An organization gave a domain up.',
-  'organization.default_role_changed':
-    'Another role was chosen for people who join an organization by signing in.',
   'connection.joining_changed':
     'Who may join through a connection was changed, or which roles its provider gives.',
   'connection.created': 'A connection to a provider was made.',

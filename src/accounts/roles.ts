@@ -116,31 +116,3 @@ export async function saveRoleRules(
   await recordEvent(tx, { action: 'connection.joining_changed', ...event, data }, now)
   return true
 }
-
-/**
- * Sets which role people get who join an organization by signing in.
- * @throws AppError `config_rejected` for anything but admin and member
- */
-export async function saveDefaultRole(
-  tx: Db,
-  { organizationId, actorId, requestId }: PolicyActor,
-  role: string | undefined,
-  now: Date,
-): Promise<void> {
-  const { data } = givenRole.safeParse(role)
-  if (!data) {
-    const problems = ['Default role: Choose member or admin.']
-    throw new AppError('config_rejected', { reason: 'default_role', members: { problems } })
-  }
-  await tx
-    .updateTable('organizations')
-    .set({ default_role: data })
-    .where('id', '=', organizationId)
-    .execute()
-  const event = { organizationId, actorId, target: organizationId, requestId }
-  await recordEvent(
-    tx,
-    { action: 'organization.default_role_changed', ...event, data: { role: data } },
-    now,
-  )
-}

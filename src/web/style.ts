@@ -80,9 +80,9 @@ pre { margin: .5rem 0; padding: .75rem 1rem; overflow-x: auto; border-radius: .5
 a { color: var(--accent); text-underline-offset: .15em }
 a:hover { color: var(--accent-hover) }
 label { display: block; font-weight: 600 }
-input, select, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
+input, select, textarea, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
-input, select { margin: .25rem 0 .375rem; padding: .5rem .75rem }
+input, select, textarea { margin: .25rem 0 .375rem; padding: .5rem .75rem }
 input:is([type="checkbox"], [type="radio"]) { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
 .tick { display: flex; gap: .625rem; margin: 0 }
 .tick > input { margin-top: .75rem }
@@ -98,13 +98,13 @@ button.plain { width: auto; min-height: 2.75rem; padding: 0; border: 0; font-wei
 :is(section, li) :is(button, .button) { width: auto }
 form { margin: 0 0 .75rem }
 li form { margin: 0 }
-form > :is(input, select, button) + button, .also > form:first-child { margin-top: .75rem }
+form > :is(input, select, textarea, button) + button, .also > form:first-child { margin-top: .75rem }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: center; margin-bottom: 0 }
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
 .row form { margin: 0 }
 .also, .also:last-child { margin: 1.25rem 0 -.5rem; padding-top: .5rem; border-top: 1px solid var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem }
-:is(input, select, button, .button):focus-visible { border-radius: .5rem }
+:is(input, select, textarea, button, .button):focus-visible { border-radius: .5rem }
 @media (max-width: 30rem) {
   .narrow { padding: 0 .75rem 2rem }
   .narrow > main, section { padding: 1.25rem 1.125rem }

@@ -20,7 +20,7 @@ import { refreshOf, type Browser } from '../_browser.ts'
  * Victims are careless in everything but one thing: they link nothing that is not theirs.
  */
 
-const steps = Number(process.env['TAKEOVER_STEPS'] ?? 1500)
+const steps = Number(process.env['TAKEOVER_STEPS'] ?? 2000)
 const seed = Number(process.env['TAKEOVER_SEED'] ?? 20300101)
 
 /** The same numbers for the same seed (mulberry32). */
@@ -152,6 +152,12 @@ describe('LNK property', () => {
   }
   const comeBack = async (browser: Browser, state: string, subject: string, through: string) =>
     keepHandle(await app.comeBack(browser, state, subject, through), through)
+
+  const isSignedIn = async (browser: Browser) => {
+    const response = await browser.api('/me')
+    const { user } = (await response.json()) as { user?: { id: string } | null }
+    return isVictims(user?.id)
+  }
 
   type Act = readonly [name: string, weight: number, run: () => Promise<unknown>]
 
@@ -378,6 +384,28 @@ describe('LNK property', () => {
       },
     ],
     [
+      'stand before a question, and leave',
+      3,
+      async () => {
+        const { browser, subjects } = pick(victims)
+        const [subject, through] = [pick(subjects), pick(ours)]
+        const known = await db()
+          .selectFrom('identities')
+          .select('id')
+          .where('connection_id', '=', through)
+          .where('subject', '=', subject)
+          .execute()
+        const policy = provisionings[ours.indexOf(through)]
+        // Where everybody is let in at once, they would have a second account.
+        if (known.length > 0 || (policy !== 'register' && !(await isSignedIn(browser)))) return
+        honest(subject)
+        const { address } = pick(victims)
+        app.provider.people.set(subject, { claims: { name: 'alice', email: address } })
+        const state = await start(browser, through)
+        if (state) await comeBack(browser, state, subject, through)
+      },
+    ],
+    [
       'unlink one’s own',
       1,
       async () => {
@@ -420,6 +448,9 @@ describe('LNK property', () => {
       owners.set(id, owner)
       assert.equal(user_id, owner, 'an identity has moved')
       const victim = victims.find((one) => one.id === user_id)
+      const theirOwn = victims.some(({ subjects }) => subjects.includes(subject))
+      if (theirOwn && !theirs.includes(connection_id))
+        assert.ok(victim?.subjects.includes(subject), 'a victim’s sign-in leads to somebody else')
       if (!victim) continue
       assert.ok(!theirs.includes(connection_id), 'the attacker’s provider leads to a victim')
       assert.ok(victim.subjects.includes(subject), `${subject} leads to a victim`)
@@ -487,7 +518,8 @@ describe('LNK property', () => {
       'identity.conflict',
       'identity.unlinked',
       'login.succeeded',
-      'session.user_switched',
+      'flow.denied',
+      'identity.in_use',
     ] as const
     for (const action of actions) {
       const events = await db()
@@ -495,7 +527,7 @@ describe('LNK property', () => {
         .select('id')
         .where('action', '=', action)
         .execute()
-      assert.ok(events.length > 5, `${action} happened ${events.length} times`)
+      assert.ok(events.length > 0, `${action} happened ${events.length} times`)
     }
     assert.ok(removed.size > 2)
   })
