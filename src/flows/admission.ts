@@ -146,10 +146,10 @@ function commit(
     const known = await way.find(tx)
     const found =
       linkTo === undefined ? known : await link(tx, services, { way, visitor, known, linkTo }, now)
+    if (found?.owner === 'gone') throw new AppError('not_a_member', { reason: 'account_deleted' })
     const { verdict } = await judgeArrival(tx, visitor, found)
     if (verdict.refuse)
       throw new AppError(verdict.refuse, { reason: verdict.audit ?? verdict.refuse })
-    if (found?.owner === 'gone') throw new AppError('not_a_member', { reason: 'account_deleted' })
     if (verdict.session === 'switch' && !agreedToSwitch)
       throw new AppError('flow_invalid', { reason: 'switched_meanwhile' })
     if (!found) await holdPromoted(tx, asker, registration)

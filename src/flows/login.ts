@@ -146,9 +146,11 @@ function assertFresh({ authenticatedAt }: ProofData, since: string): void {
   if (!fresh) throw new AppError('sso_failed', { reason: 'assurance_insufficient' })
 }
 
-const agree: LoginStep = agreeToSwitch(async ({ proof }, { services }) => {
+const agree: LoginStep = agreeToSwitch(async ({ proof, invitationId }, { services }) => {
   const identity = await findIdentity(services.db, proof!)
-  return identity && { ...identity, name: proof!.claims.name ?? proof!.claims.email }
+  // Nobody is asked to be refused afterwards.
+  const owner = identity?.removed && !invitationId ? 'gone' : identity?.owner
+  return identity && { ...identity, owner: owner!, name: proof!.claims.name ?? proof!.claims.email }
 })
 
 /** What a sign-in through a connection comes to, whichever steps led there. */
