@@ -41,31 +41,30 @@ const lets = ({ policy, inDomain }: Case) =>
   policy === 'domain' ? inDomain : policy === 'register' || policy === 'everybody'
 
 /** The table, row by row; the first that fits counts. */
-const table: readonly { readonly when: (one: Case) => boolean; readonly then: Outcome }[] = [
-  // prettier-ignore
-  { when: ({ identity }) => identity === 'suspended', then: 'account suspended' },
+const table: readonly { readonly when: (one: Case) => boolean; readonly outcome: Outcome }[] = [
+  { when: ({ identity }) => identity === 'suspended', outcome: 'account suspended' },
   {
     when: ({ identity }) => identity === 'removed' || identity === 'gone',
-    then: 'ask your admin',
+    outcome: 'ask your admin',
   },
   {
     when: ({ identity, session }) =>
       identity !== 'none' && (session === 'a member' || session === 'a stranger'),
-    then: 'asked before switching',
+    outcome: 'asked before switching',
   },
-  { when: ({ identity }) => identity !== 'none', then: 'signed in as the owner' },
-  { when: ({ session }) => session === 'a member', then: 'asked whether to link' },
+  { when: ({ identity }) => identity !== 'none', outcome: 'signed in as the owner' },
+  { when: ({ session }) => session === 'a member', outcome: 'asked whether to link' },
   {
     when: (one) => one.session === 'a stranger' && lets(one),
-    then: 'asked whether to link',
+    outcome: 'asked whether to link',
   },
-  { when: (one) => !lets(one), then: 'ask your admin' },
+  { when: (one) => !lets(one), outcome: 'ask your admin' },
   // A guest’s work is at stake, so that nobody is let in without a form.
   {
     when: ({ session, policy }) => session === 'a guest' || policy === 'register',
-    then: 'the form',
+    outcome: 'the form',
   },
-  { when: () => true, then: 'a new account' },
+  { when: () => true, outcome: 'a new account' },
 ]
 
 /** A guest who has signed in is asked about their work on the way. */
@@ -197,7 +196,7 @@ describe('the outcome table', () => {
         for (const policy of identity === 'none' ? provisionings : (['off', 'everybody'] as const))
           for (const inDomain of identity === 'none' ? [true, false] : [true]) {
             const one = { identity, session, policy, inDomain }
-            const expected = table.find(({ when }) => when(one))!.then
+            const expected = table.find(({ when }) => when(one))!.outcome
             await db().deleteFrom('rate_limits').execute()
             assert.equal(await outcomeOf(one), expected, JSON.stringify(one))
           }
