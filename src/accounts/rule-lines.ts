@@ -8,8 +8,9 @@ import { groupsClaim, readRoleRules, type RoleRule } from './roles.ts'
  */
 export function rulesFromLines(text: string): readonly RoleRule[] {
   const rules = linesOf(text).map((line, index) => {
-    const [, role, claim, value] = /^([^:\s]+)\s*:\s*([^=]+?)\s*=\s*(.+)$/.exec(line) ?? []
-    if (role) return { role, claim, value }
+    const [role, rest = ''] = cut(line, ':')
+    const [claim, value] = cut(rest, '=')
+    if (role && claim && value) return { role, claim, value }
     const problems = [`Rule ${index + 1}: Write it like “admin: groups = Administrators”.`]
     throw new AppError('config_rejected', { reason: 'role_rules', members: { problems } })
   })
@@ -21,15 +22,25 @@ export function linesFromRules(rules: readonly RoleRule[]): string {
   return rules.map(({ role, claim, value }) => `${role}: ${claim} = ${value}`).join('\n')
 }
 
+const mostClaims = 200
+
 /** Claims to try rules with, one a line: `groups = Administrators`. A claim on several lines lists all of its values. */
 export function claimsFromLines(text: string): Claims {
-  const said = new Map<string, string[]>()
-  for (const line of linesOf(text)) {
-    const [, claim, value] = /^([^=]+?)\s*=\s*(.+)$/.exec(line) ?? []
-    if (claim && value) said.set(claim, [...(said.get(claim) ?? []), value])
-  }
-  const groups = said.get(groupsClaim)
-  return { ...(groups && { groups }), raw: Object.fromEntries(said) }
+  const said = linesOf(text)
+    .slice(0, mostClaims)
+    .map((line) => cut(line, '='))
+    .filter((pair): pair is [string, string] => Boolean(pair[0] && pair[1]))
+  const names = [...new Set(said.map(([claim]) => claim))]
+  const raw = Object.fromEntries(
+    names.map((name) => [name, said.filter(([claim]) => claim === name).map(([, value]) => value)]),
+  )
+  return { ...(Object.hasOwn(raw, groupsClaim) && { groups: raw[groupsClaim]! }), raw }
+}
+
+/** What stands before and after the first `mark`. */
+function cut(line: string, mark: string): [string, string | undefined] {
+  const at = line.indexOf(mark)
+  return at === -1 ? [line, undefined] : [line.slice(0, at).trim(), line.slice(at + 1).trim()]
 }
 
 function linesOf(text: string): readonly string[] {
