@@ -20,7 +20,7 @@ import { refreshOf, type Browser } from '../_browser.ts'
  * Victims are careless in everything but one thing: they link nothing that is not theirs.
  */
 
-const steps = Number(process.env['TAKEOVER_STEPS'] ?? 1200)
+const steps = Number(process.env['TAKEOVER_STEPS'] ?? 1600)
 const seed = Number(process.env['TAKEOVER_SEED'] ?? 20300101)
 
 /** The same numbers for the same seed (mulberry32). */
@@ -505,7 +505,7 @@ describe('LNK property', () => {
         did.push(name)
         await run()
         if (step % 5 === 4) await check()
-        if (step % 200 === 199) await removeSomebody()
+        if (step % 100 === 99) await removeSomebody()
       }
       await check()
     } catch (error) {
@@ -528,6 +528,6 @@ describe('LNK property', () => {
         .execute()
       assert.ok(events.length > 0, `${action} happened ${events.length} times`)
     }
-    assert.ok(removed.size > 2)
+    assert.ok(removed.size > 0)
   })
 })
