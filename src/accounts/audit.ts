@@ -77,7 +77,7 @@ export const auditActions = {
   'saml.certificate_taken':
     'A certificate of a SAML provider is accepted from now on; the data say on whose word.',
   'saml.certificate_dropped':
-    'A certificate that a SAML provider publishes no more is accepted no more.',
+    'A certificate of a SAML provider is accepted no more: it is not published any more, or an administrator said so.',
   'saml.certificate_waiting':
     'A SAML provider has published a certificate that waits for an administrator’s word.',
   'saml.certificate_expiring':

@@ -22,7 +22,7 @@ import { readCertificate, type Certificate } from '../providers/saml/certificate
 import { fetchMetadata } from '../providers/saml/fetch-metadata.ts'
 import { describeKeys, keysIn } from '../providers/saml/keys.ts'
 import type { ReadMetadata } from '../providers/saml/metadata.ts'
-import { overlap, type Overlap } from '../providers/saml/overlap.ts'
+import { overlap, type Overlap, type Published } from '../providers/saml/overlap.ts'
 import { amendConnection, type Actor, type Revoking } from '../sessions/revoke.ts'
 import { stepSamlKeys } from './saml-keys.ts'
 
@@ -312,9 +312,13 @@ function last(
   return latest ? [{ whose, fingerprint: latest.fingerprint, notAfter: latest.notAfter }] : []
 }
 
+/** As many certificates of a provider's are accepted at a time. */
+const mostAccepted = 10
+
 /**
- * Accepts a certificate that waits, on an administrator's word. Answers whether there is such a one.
+ * Accepts a certificate that waits, on an administrator's word.
  * @param fingerprint of the certificate they have looked at
+ * @throws AppError `not_found` when none with that fingerprint is published, `config_rejected` when there are ten already
  */
 export async function agreeToCertificate(
   services: SamlUpkeepServices,
@@ -322,39 +326,91 @@ export async function agreeToCertificate(
   fingerprint: string,
   actor: Actor,
   now: Date,
-): Promise<boolean> {
-  let agreed: string | undefined
+): Promise<void> {
+  let agreed: Published | undefined
   let upkeep: SamlUpkeep | undefined
-  const change = (settings: unknown): unknown => {
-    const { idp } = known.safeParse(settings).data ?? {}
-    if (!idp || !agreed) return settings
-    const accepted = certificatesIn(idp).map(({ base64 }) => base64)
-    if (accepted.includes(agreed)) return settings
-    return {
-      ...(settings as object),
-      idp: { ...idp, certificates: [...idp.certificates, agreed] },
-    }
-  }
+  const change = ofOneProvider((texts, inUse) => {
+    if (texts.some((text) => readCertificate(text)?.fingerprint === fingerprint)) return texts
+    if (texts.length < mostAccepted) return [...texts, agreed!.certificate]
+    if (inUse) throw rejected('Ten certificates are accepted already. Take one away first.')
+    return texts
+  })
   await amendConnection(services, connection.id, change, {
     before: async (tx) => {
       upkeep = await readUpkeep(tx, connection.id, { hold: true })
-      agreed = upkeep.published
-        .filter(({ goneAt }) => goneAt === null)
-        .find(
-          ({ certificate }) => readCertificate(certificate)?.fingerprint === fingerprint,
-        )?.certificate
+      agreed = upkeep.published.find(
+        ({ certificate, goneAt }) =>
+          goneAt === null && readCertificate(certificate)?.fingerprint === fingerprint,
+      )
+      if (!agreed) throw new AppError('not_found', { reason: 'no_such_certificate' })
     },
-    after: async (tx) => {
-      if (!agreed) return
+    after: async (tx, changed) => {
       const published = upkeep!.published.map((one) =>
-        one.certificate === agreed ? { ...one, takenAt: one.takenAt ?? now.toISOString() } : one,
+        one === agreed ? { ...one, takenAt: one.takenAt ?? now.toISOString() } : one,
       )
       await saveUpkeep(tx, connection.id, { published }, now)
       const data = { fingerprint, by: 'administrator' }
-      await record(tx, 'saml.certificate_taken', connection, { actor, data }, now)
+      if (changed) await record(tx, 'saml.certificate_taken', connection, { actor, data }, now)
     },
   })
-  return agreed !== undefined
+}
+
+/**
+ * Accepts a certificate no more, on an administrator's word. It is not taken again by itself.
+ * @throws AppError `not_found` when it is not accepted, `config_rejected` when it is the only one
+ */
+export async function refuseCertificate(
+  services: SamlUpkeepServices,
+  connection: Connection,
+  fingerprint: string,
+  actor: Actor,
+  now: Date,
+): Promise<void> {
+  const isIt = (text: string): boolean => readCertificate(text)?.fingerprint === fingerprint
+  const change = ofOneProvider((texts, inUse) => {
+    const left = texts.filter((text) => !isIt(text))
+    if (left.length > 0) return left
+    if (inUse) throw rejected('It is the only certificate: without it nobody can sign in.')
+    return texts
+  })
+  await amendConnection(services, connection.id, change, {
+    after: async (tx, changed) => {
+      if (!changed) throw new AppError('not_found', { reason: 'no_such_certificate' })
+      const { published } = await readUpkeep(tx, connection.id, { hold: true })
+      // Whoever has not seen it published yet must not take it for new.
+      const remembered = published.map((one) =>
+        isIt(one.certificate) ? { ...one, takenAt: one.takenAt ?? now.toISOString() } : one,
+      )
+      await saveUpkeep(tx, connection.id, { published: remembered }, now)
+      const data = { fingerprint, by: 'administrator' }
+      await record(tx, 'saml.certificate_dropped', connection, { actor, data }, now)
+    },
+  })
+}
+
+/** Changes the certificates of the settings in use, which come first, and of every other version for the same provider. */
+function ofOneProvider(
+  edit: (certificates: readonly string[], inUse: boolean) => readonly string[],
+): (settings: unknown) => unknown {
+  let entityId: string | undefined
+  return (settings) => {
+    const { idp } = known.safeParse(settings).data ?? {}
+    if (!idp) return settings
+    const inUse = entityId === undefined
+    entityId ??= idp.entityId
+    if (idp.entityId !== entityId) return settings
+    return {
+      ...(settings as object),
+      idp: { ...idp, certificates: edit(idp.certificates, inUse) },
+    }
+  }
+}
+
+function rejected(problem: string): AppError {
+  return new AppError('config_rejected', {
+    reason: 'certificates',
+    members: { problems: [`certificates: ${problem}`] },
+  })
 }
 
 /** Sets whether new certificates in the metadata are taken without asking. */

@@ -2,7 +2,12 @@ import type { Connection } from '../accounts/connections.ts'
 import { redirectUriOf } from '../flows/login.ts'
 import { stepSamlKeys } from '../flows/saml-keys.ts'
 import { describeSaml, type CertificateSummary, type SamlOverview } from '../flows/saml-overview.ts'
-import { agreeToCertificate, followMetadata, lookAfter } from '../flows/saml-upkeep.ts'
+import {
+  agreeToCertificate,
+  followMetadata,
+  lookAfter,
+  refuseCertificate,
+} from '../flows/saml-upkeep.ts'
 import { administeredOrganization } from '../http/administered.ts'
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { connectionWithKeys } from '../http/own-connection.ts'
@@ -73,11 +78,17 @@ const acts = {
       'Whoever holds its key can sign in as anybody of yours. Compare the fingerprint with what your identity provider shows. The certificates accepted so far stay.',
     label: 'Accept it',
     danger: true,
-    async run({ services, form }, connection, actor, now) {
-      const print = form['certificate'] ?? ''
-      if (!(await agreeToCertificate(services, connection, print, actor, now)))
-        throw new AppError('not_found', { reason: 'no_such_certificate' })
-    },
+    run: ({ services, form }, connection, actor, now) =>
+      agreeToCertificate(services, connection, form['certificate'] ?? '', actor, now),
+  },
+  refuse: {
+    question: 'Accept this certificate no more?',
+    consequence:
+      'What is signed with its key is refused from now on, so nobody can sign in while your identity provider still uses it. Whoever is signed in stays so.',
+    label: 'Accept it no more',
+    danger: true,
+    run: ({ services, form }, connection, actor, now) =>
+      refuseCertificate(services, connection, form['certificate'] ?? '', actor, now),
   },
   follow: {
     question: 'Accept new certificates without asking?',
@@ -243,13 +254,14 @@ function keysSection({ keys }: SamlOverview, path: string): Html {
 }
 
 function certificatesSection({ certificates }: SamlOverview, path: string): Html {
+  const accepted = certificates.filter(({ state }) => state === 'accepted').length
   return html`<section aria-labelledby="theirs">
     <h2 id="theirs">Your identity provider’s certificates</h2>
     ${
       certificates.length === 0
         ? html`<p class="quiet">None yet.</p>`
         : html`<ul>
-            ${certificates.map((one) => certificateRow(one, path))}
+            ${certificates.map((one) => certificateRow(one, { path, only: accepted === 1 }))}
           </ul>`
     }
   </section>`
@@ -257,7 +269,7 @@ function certificatesSection({ certificates }: SamlOverview, path: string): Html
 
 function certificateRow(
   { fingerprint, notAfter, state, goneAt }: CertificateSummary,
-  path: string,
+  { path, only }: { path: string; only: boolean },
 ): Html {
   const waits = state === 'waiting'
   return html`<li>
@@ -277,7 +289,11 @@ function certificateRow(
     ${
       waits
         ? html`<a class="button" href="${path}/accept?certificate=${fingerprint}">Look at it</a>`
-        : ''
+        : only
+          ? ''
+          : html`<a class="button" href="${path}/refuse?certificate=${fingerprint}"
+              >Accept it no more</a
+            >`
     }
   </li>`
 }

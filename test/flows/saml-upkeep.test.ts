@@ -9,7 +9,12 @@ import {
 } from '../../src/accounts/connections.ts'
 import { addVerifiedEmail } from '../../src/accounts/emails.ts'
 import { readUpkeep } from '../../src/accounts/saml-upkeep.ts'
-import { agreeToCertificate, followMetadata, keepSamlUp } from '../../src/flows/saml-upkeep.ts'
+import {
+  agreeToCertificate,
+  followMetadata,
+  keepSamlUp,
+  refuseCertificate,
+} from '../../src/flows/saml-upkeep.ts'
 import { recurring } from '../../src/jobs.ts'
 import { days, hours, later } from '../../src/lib/clock.ts'
 import { makeKeyPair, readCertificate } from '../../src/providers/saml/certificate.ts'
@@ -111,8 +116,10 @@ suite('SAML connections are looked after', () => {
     const { services } = app.sallyport
     const connection = (await findConnection(services.db, connectionId))!
     const now = app.clock.now()
-    assert.equal(await agreeToCertificate(services, connection, print(a) + 'x', {}, now), false)
-    assert.equal(await agreeToCertificate(services, connection, print(b), {}, now), true)
+    await assert.rejects(agreeToCertificate(services, connection, `${print(a)}x`, {}, now), {
+      code: 'not_found',
+    })
+    await agreeToCertificate(services, connection, print(b), {}, now)
     assert.deepEqual(await accepted(world), [a, b])
     assert.equal(
       (await findConnection(services.db, connectionId))?.configVersion,
@@ -152,6 +159,54 @@ suite('SAML connections are looked after', () => {
     ])
   })
 
+  test('SML-29 one that an administrator takes away is not taken again by itself, and one always stays', async (t) => {
+    const world = await started(t)
+    const { services } = world.app.sallyport
+    const connection = (await findConnection(services.db, world.connectionId))!
+    const now = world.app.clock.now()
+    await followMetadata(services, connection, true, {}, now)
+    world.answers.body = idpMetadata({ certificates: [a, b] })
+    await look(world)
+    await refuseCertificate(services, connection, print(b), {}, now)
+    await nextDay(world)
+    assert.deepEqual(await accepted(world), [a])
+    const only = refuseCertificate(services, connection, print(a), {}, now)
+    await assert.rejects(only, { code: 'config_rejected' })
+    const again = refuseCertificate(services, connection, print(b), {}, now)
+    await assert.rejects(again, { code: 'not_found' })
+    const settings = (await readSettings(
+      services.db,
+      services.sealer,
+      world.connectionId,
+    )) as object
+    const elsewhere = { ...settings, idp: { entityId: 'https://other.example', certificates: [a] } }
+    const saved = { connectionId: world.connectionId, savedBy: null, at: now }
+    const version = await proposeSettings(services.db, services.sealer, {
+      ...saved,
+      settings: elsewhere,
+    })
+    await agreeToCertificate(services, connection, print(b), {}, now)
+    assert.deepEqual(await accepted(world), [a, b])
+    await refuseCertificate(services, connection, print(a), {}, now)
+    assert.deepEqual(await accepted(world), [b])
+    const { db, sealer } = services
+    assert.deepEqual(await readVersion(db, sealer, world.connectionId, version), elsewhere)
+  })
+
+  test('eleven certificates are never accepted, whoever says so', async (t) => {
+    const world = await started(t)
+    const { services } = world.app.sallyport
+    await look(world)
+    world.answers.body = idpMetadata({ certificates: [a, b] })
+    await nextDay(world)
+    const ten = Array.from({ length: 10 }, (_, i) => bare(selfSigned(`ten${i}`).cert))
+    await setCertificates(world, ten)
+    const connection = (await findConnection(services.db, world.connectionId))!
+    const eleventh = agreeToCertificate(services, connection, print(b), {}, world.app.clock.now())
+    await assert.rejects(eleventh, { code: 'config_rejected' })
+    assert.deepEqual(await accepted(world), ten)
+  })
+
   test('SML-26 metadata that a known key has signed is taken at its word', async (t) => {
     const pair = await makeKeyPair('idp', begins)
     const known = bare(pair.certificate)
@@ -188,7 +243,7 @@ suite('SAML connections are looked after', () => {
     await followMetadata(services, connection, true, {}, app.clock.now())
     world.answers.body = idpMetadata({ certificates: [a, b] })
     await look(world)
-    const certificates = async (version: number) =>
+    const certificates = async (version: number): Promise<readonly string[]> =>
       ((await readVersion(services.db, services.sealer, connectionId, version)) as typeof elsewhere)
         .idp.certificates
     assert.deepEqual(await certificates(2), [a, b])

@@ -91,6 +91,7 @@ describe('the keys and certificates of a connection', () => {
       'abandon',
       'forget',
       'accept',
+      'refuse',
       'follow',
       'unfollow',
       'read',
@@ -154,6 +155,20 @@ describe('the keys and certificates of a connection', () => {
     const refused = await readPage(await admin.get('/organizations/acme'))
     assert.match(refused.text, /metadata of “Acme SAML” cannot be taken/)
     assert.match((await readPage(await admin.get(path))).text, /This is not it/)
+  })
+
+  it('one of several certificates is taken away, and the last cannot be', async () => {
+    const page = await readPage(await admin.get(path))
+    assert.ok(page.links.some((link) => link.includes('/refuse?certificate=')))
+    assert.equal(
+      (await admin.post(`${path}/refuse`, { certificate: fresh.fingerprint })).status,
+      303,
+    )
+    assert.deepEqual((await stored()).idp.certificates, [keys.idp.certificate])
+    const { fingerprint } = readCertificate(keys.idp.certificate)!
+    assert.equal((await admin.post(`${path}/refuse`, { certificate: fingerprint })).status, 422)
+    const after = await readPage(await admin.get(path))
+    assert.ok(!after.links.some((link) => link.includes('/refuse?certificate=')))
   })
 
   it('administrators choose whether new certificates are accepted without asking', async () => {

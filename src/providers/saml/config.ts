@@ -33,6 +33,8 @@ export interface SamlConfig {
     /** @default 'redirect' */
     readonly ssoBinding: SamlBinding
     readonly sloUrl?: string | undefined
+    /** Where answers about signing out go. @default `sloUrl` */
+    readonly sloResponseUrl?: string | undefined
     /** Whose signatures count: any of these, and no other, whatever a message says of its key. */
     readonly certificates: readonly X509Certificate[]
   }
@@ -81,6 +83,7 @@ export const samlConfig: z.ZodType<SamlConfig> = z.strictObject({
     ssoUrl: address,
     ssoBinding: z.enum(['redirect', 'post'], 'Choose redirect or post.').default('redirect'),
     sloUrl: address.optional(),
+    sloResponseUrl: address.optional(),
     certificates: z
       .array(z.string().max(10_000).transform(readCertificate))
       .min(1, 'Give at least one certificate.')

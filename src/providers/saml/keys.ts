@@ -46,6 +46,9 @@ const settingsWithKeys = z.looseObject({
   ),
 })
 
+/** How many keys are kept that sign no more; the oldest goes first. */
+const mostRetired = 3
+
 /** A connection's keys, even where the rest of its settings is still to come. */
 export function keysIn(settings: unknown): readonly StoredKey[] {
   return settingsWithKeys.safeParse(settings).data?.keys ?? []
@@ -88,7 +91,9 @@ export function stepKeys(settings: unknown, step: KeyStep, made?: StoredKey): un
     switch: () => {
       if (!has('next')) return keys
       const moved = { current: 'retired', next: 'current', retired: 'retired' } as const
-      return keys.map((key) => ({ ...key, state: moved[key.state] }))
+      const after = keys.map((key) => ({ ...key, state: moved[key.state] }))
+      const retired = after.filter(({ state }) => state === 'retired')
+      return after.filter((key) => !retired.slice(0, -mostRetired).includes(key))
     },
     forget: () => keys.filter(({ state }) => state !== 'retired'),
     abandon: () => keys.filter(({ state }) => state !== 'next'),

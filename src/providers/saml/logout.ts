@@ -148,18 +148,18 @@ function answerTo(
   relayState: string | undefined,
   { config, own, now }: Pick<Reading, 'config' | 'own' | 'now'>,
 ): URL | undefined {
-  const { sloUrl } = config.idp
+  const { sloUrl, sloResponseUrl: destination = sloUrl } = config.idp
   const key = currentKey(config)
-  if (!sloUrl || !key) return undefined
+  if (!destination || !key) return undefined
   const xml = message('LogoutResponse', {
     attributes: `ID="_${randomToken()}" InResponseTo="${escapeXml(requestId)}"`,
-    destination: sloUrl,
+    destination,
     issuer: own.entityId,
     now,
     content: `<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>`,
   })
   const echoed = relayState !== undefined && relayState.length <= 1024 ? { relayState } : {}
-  return toRedirect(sloUrl, { name: 'SAMLResponse', xml, ...echoed }, key.privateKey.reveal())
+  return toRedirect(destination, { name: 'SAMLResponse', xml, ...echoed }, key.privateKey.reveal())
 }
 
 function readAnswer({ attributes }: XmlElement): HeardLogout {

@@ -15,6 +15,8 @@ export interface PublishedIdp {
   readonly ssoUrl: string
   readonly ssoBinding: SamlBinding
   readonly sloUrl?: string
+  /** Where it wants answers, if elsewhere (SAML Metadata §2.2.2). */
+  readonly sloResponseUrl?: string
   /** Base64 of DER. */
   readonly certificates: readonly string[]
 }
@@ -187,6 +189,7 @@ function describe(
     ssoUrl: sso.url,
     ssoBinding: sso.binding,
     ...(slo && { sloUrl: slo.url }),
+    ...(slo?.answers && { sloResponseUrl: slo.answers }),
     certificates,
   }
 }
@@ -195,17 +198,27 @@ function endpointOf(
   descriptor: XmlElement,
   name: string,
   only?: SamlBinding,
-): { binding: SamlBinding; url: string } | undefined {
+): { binding: SamlBinding; url: string; answers: string | undefined } | undefined {
   const all = childrenOf(descriptor, name)
   for (const [binding, uri] of bindings) {
     if (only && binding !== only) continue
-    const url = all
-      .filter(({ attributes }) => attributes.get('Binding') === uri)
-      .map(({ attributes }) => attributes.get('Location') ?? '')
-      .find((location) => location.length <= 1000 && isEndpoint(location))
-    if (url !== undefined) return { binding, url }
+    const found = all.find(
+      ({ attributes }) =>
+        attributes.get('Binding') === uri && isAddress(attributes.get('Location')),
+    )
+    if (!found) continue
+    const answers = found.attributes.get('ResponseLocation')
+    return {
+      binding,
+      url: found.attributes.get('Location')!,
+      answers: isAddress(answers) ? answers : undefined,
+    }
   }
   return undefined
+}
+
+function isAddress(location: string | undefined): boolean {
+  return location !== undefined && location.length <= 1000 && isEndpoint(location)
 }
 
 /** The certificates that messages may be signed with; of those for encryption nothing is made. */

@@ -37,6 +37,18 @@ suite('a connection’s own keys', () => {
     assert.deepEqual(states(stepKeys(settings, 'forget')), states(settings))
   })
 
+  test('keys that nobody forgets do not pile up', () => {
+    let settings = stepKeys({}, 'prepare', first)
+    for (let i = 0; i < 12; i++)
+      settings = stepKeys(stepKeys(settings, 'prepare', { ...second, id: `${i}` }), 'switch')
+    assert.deepEqual(states(settings), [
+      ['8', 'retired'],
+      ['9', 'retired'],
+      ['10', 'retired'],
+      ['11', 'current'],
+    ])
+  })
+
   test('SML-30 what may be told of keys is their fingerprints and dates', () => {
     const told = describeKeys(stepKeys(stepKeys({}, 'prepare', first), 'prepare', second))
     assert.deepEqual(

@@ -88,6 +88,16 @@ suite('a provider’s request to sign out', () => {
     assert.match(xml, /status:Success/)
   })
 
+  test('is answered where the metadata wants answers', async () => {
+    const sloResponseUrl = 'https://idp.example/slo/answer?a=1'
+    const there = openSaml(settings({}, { sloUrl, sloResponseUrl }))
+    const message = { name: 'SAMLRequest', xml: request() } as const
+    const { search } = toRedirect(slo, message, createPrivateKey(keys.idp.privateKey))
+    const heard = await there.hearLogout({ redirectUri, search })
+    assert.ok(heard.kind === 'request')
+    assert.ok(heard.answer?.href.startsWith(`${sloResponseUrl}&SAMLResponse=`))
+  })
+
   test('gets no answer where its metadata has no address for one', async () => {
     const { search } = toRedirect(
       slo,

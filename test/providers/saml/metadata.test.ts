@@ -62,6 +62,17 @@ suite('the metadata of identity providers', () => {
     assert.match(notes.join(), /signing out/)
   })
 
+  test('answers about signing out go where the provider wants them', () => {
+    const slo = (answers: string) =>
+      read(
+        idpMetadata({
+          slo: `<md:SingleLogoutService Binding="${redirectBinding}" Location="https://idp.example.com/slo" ResponseLocation="${answers}"/>`,
+        }),
+      ).idp?.sloResponseUrl
+    assert.equal(slo('https://idp.example.com/slo/answer'), 'https://idp.example.com/slo/answer')
+    assert.equal(slo('javascript:alert(1)'), undefined)
+  })
+
   test('SML-26 only https addresses are taken; javascript: and http are not', () => {
     for (const bad of [
       'javascript:alert(1)',
