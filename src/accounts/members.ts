@@ -39,7 +39,7 @@ export interface Member {
   readonly linkSince: Date
   /** What the organization's own provider calls them; never an address that they keep to themselves. */
   readonly email: string | null
-  /** When they last proved to the organization who they are; null: not in living memory. */
+  /** When they last proved to the organization who they are, or its provider last vouched for them; null: nobody knows. */
   readonly lastSeenAt: Date | null
   readonly suspended: boolean
 }

@@ -92,18 +92,19 @@ function filterForm(path: string, { action, userId }: EventQuery): Html {
 }
 
 function eventRow(path: string, event: OrganizationEvent): Html {
-  const { action, outcome, at, requestId, data } = event
+  const { action, outcome, at, requestId, data, target, targetName } = event
   const facts = Object.entries(data).filter(([, value]) => value !== null)
   return html`<li>
     <div>
-      <strong>${action}</strong>
+      <strong>${auditActions[action as AuditAction] ?? action}</strong>
       ${outcome === 'deny' ? html`<span class="mark danger">Refused</span>` : ''}
-      <p>${auditActions[action as AuditAction] ?? ''}</p>
-      <p class="quiet">
-        ${moment(at)}${actorOf(path, event)}${targetOf(path, event)}
-        ${facts.map(([name, value]) => html` · ${name}: ${String(value)}`)}
-        ${requestId ? html` · <code>${requestId}</code>` : ''}
-      </p>
+      <p class="quiet">${moment(at)}${actorOf(path, event)}${targetOf(path, event)}</p>
+      <details class="quiet">
+        <summary>${action}</summary>
+        ${facts.map(([name, value]) => html`${name}: ${String(value)}<br />`)}
+        ${target && targetName === null ? html`On <code>${target}</code><br />` : ''}
+        ${requestId ? html`Reference <code>${requestId}</code>` : ''}
+      </details>
     </div>
   </li>`
 }
@@ -114,9 +115,8 @@ function actorOf(path: string, { actor, actorUntold }: OrganizationEvent): Html 
 }
 
 function targetOf(path: string, { target, targetName, actor }: OrganizationEvent): Html | '' {
-  if (target === null || target === actor?.id) return ''
-  if (targetName !== null) return html` · on ${personLink(path, target, targetName)}`
-  return html` · on <code>${target}</code>`
+  if (target === null || targetName === null || target === actor?.id) return ''
+  return html` · on ${personLink(path, target, targetName)}`
 }
 
 function personLink(path: string, id: string, name: string): Html {

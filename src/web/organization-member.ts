@@ -33,7 +33,7 @@ export const organizationMember: Endpoint = async (exchange) => {
         <p>${linkWords[linkState].meaning}</p>
         <p class="quiet">
           Since ${moment(linkSince)}${linkReason ? html`, because: ${linkReason}` : ''}.
-          ${lastSeenAt ? html`Last signed in ${ago(lastSeenAt, now)}.` : 'Not signed in lately.'}
+          ${lastSeenAt ? html`Last confirmed ${ago(lastSeenAt, now)}.` : 'Not confirmed lately.'}
           ${email ? html`The provider calls them <bdi>${email}</bdi>.` : ''}
         </p>
       </section>
@@ -56,7 +56,7 @@ function changes(
   const path = organizationPath(organization, `${tab}/${userId}`)
   const own = userId === asker.session!.person.id
   return html`<section aria-labelledby="role-title">
-      <h2 id="role-title">Role</h2>
+      <h2 id="role-title">What they may do</h2>
       ${
         roleFrom === 'provider'
           ? html`<p class="quiet">

@@ -116,7 +116,7 @@ function memberRow(path: string, member: Member, now: Date): Html {
       <span class="${bad}">${linkWords[linkState].label}</span>
       ${suspended ? html`<span class="mark danger">Suspended</span>` : ''}
       <p class="quiet">
-        ${email ? html`<bdi>${email}</bdi> · ` : ''}${lastSeenAt ? html`Last signed in ${ago(lastSeenAt, now)}` : 'Not signed in lately'}
+        ${email ? html`<bdi>${email}</bdi> · ` : ''}${lastSeenAt ? html`Last confirmed ${ago(lastSeenAt, now)}` : 'Not confirmed lately'}
       </p>
     </div>
     <a class="button" href="${path}/${userId}" aria-describedby="${id}">Look after</a>

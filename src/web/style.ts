@@ -22,6 +22,8 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
 .wide > * { max-width: 46rem }
+summary { cursor: pointer; padding: .125rem 0 }
+ul > li details { margin: .125rem 0 0 }
 .chart { display: block; width: 100%; height: auto; margin: .5rem 0 .25rem; font-size: 11px }
 .chart text { fill: var(--quiet) }
 .chart .axis { stroke: var(--line) }
@@ -61,7 +63,7 @@ p { margin: 0 0 1rem }
 .quiet { color: var(--quiet); font-size: .9375rem }
 .mark { display: inline-block; margin-left: .375rem; padding: 0 .5rem; border-radius: 1rem; background: var(--mark);
   font-size: .8125rem; font-weight: 500; white-space: nowrap }
-li > .mark { margin: 0 }
+li > .mark, p > .mark:first-child { margin-left: 0 }
 .mark.danger { color: var(--danger); background: none; box-shadow: inset 0 0 0 1px }
 .notice { border-left: 3px solid var(--accent); padding: .125rem 0 .125rem .75rem }
 ul { list-style: none; margin: .75rem 0 1rem; padding: 0 }

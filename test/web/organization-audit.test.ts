@@ -33,7 +33,7 @@ describe('an organization’s audit', () => {
     assert.match(all.text, /login\.succeeded/)
     const some = await readPage(await browser.get(`${path}?action=member.role_changed`))
     assert.doesNotMatch(some.text, /A session began\./)
-    assert.match(some.text, /by olive · role: admin/)
+    assert.match(some.text, /by olive member\.role_changed role: admin/)
     const other = app.browser()
     await app.signIn(other, 'mel')
     const own = await readPage(await browser.get(`${path}?person=${userId}`))
