@@ -8,6 +8,7 @@ import {
 } from './api/organization-sessions.ts'
 import { listOrganizationMembers } from './api/organization-members.ts'
 import { readSaml } from './api/organization-saml.ts'
+import { backchannelLogout, logoutTokenLimit } from './api/backchannel-logout.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -122,6 +123,16 @@ export const routes: readonly Route[] = [
     path: '/sso/:connection/acs',
     access: 'public',
     endpoint: receiveResponse,
+  },
+  {
+    method: 'POST',
+    csrf: 'none',
+    body: 'form',
+    limit: logoutTokenLimit,
+    crossSite: true,
+    path: '/sso/:connection/backchannel-logout',
+    access: 'public',
+    endpoint: backchannelLogout,
   },
   { ...read, path: '/sso/:connection/metadata', access: 'public', endpoint: ownMetadata },
   {

@@ -163,6 +163,7 @@ const finish: FlowKind<LoginData, LoginTurn, LoginAnswer>['finish'] = async (flo
     way: throughConnection(flow.bound!, proof, {
       invitationId,
       requestId,
+      begunAt: flow.begunAt,
       sealer: turn.services.sealer,
     }),
     visitor: turn,

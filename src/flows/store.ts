@@ -50,6 +50,7 @@ export interface StoredFlow<Data> {
   readonly signature: string
   readonly version: number
   readonly claimed: boolean
+  readonly begunAt: Date
   readonly data: Data
 }
 
@@ -98,7 +99,7 @@ export async function startFlow<Data>(
     })
     .modifyEnd(prepared('start_flow'))
     .execute()
-  return { handle, flow: { ...rest, id, version: 1, claimed: false } }
+  return { handle, flow: { ...rest, id, version: 1, claimed: false, begunAt: now } }
 }
 
 /** What the flow has to match: the browser's cookie, and the address the request came to. */
@@ -148,6 +149,7 @@ export async function loadFlow<Data>(
     signature: row.signature,
     version: row.version,
     claimed: row.claimed_at !== null,
+    begunAt: row.created_at,
   }
   if (row.foreign_attempts >= foreignAttemptsAllowed)
     return { state: 'expired', reason: 'foreign_attempts' }
@@ -190,6 +192,7 @@ export async function readAwaiting<Data>(
     signature,
     version,
     claimed: false,
+    begunAt: row.created_at,
     data: sealer.open<Data>(row.data, place(id)),
   }
 }

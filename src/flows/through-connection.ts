@@ -17,6 +17,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Claims, Proof } from '../providers/proof.ts'
 import type { Joining, Way } from './admission.ts'
+import { assertNotEnded } from './backchannel-logout.ts'
 import { asksToRegister } from './registration.ts'
 import type { Bound } from './store.ts'
 
@@ -30,6 +31,7 @@ export interface Bringing {
   /** The invitation whose link was opened in this browser. */
   readonly invitationId?: string | undefined
   readonly requestId: string
+  readonly begunAt: Date
   /** Seals what the provider has granted. */
   readonly sealer: Sealer
 }
@@ -43,7 +45,7 @@ type Found = Pick<Identity, 'id' | 'userId' | 'owner'>
 export function throughConnection(
   bound: Bound,
   proof: Proof,
-  { invitationId, requestId, sealer }: Bringing,
+  { invitationId, requestId, begunAt, sealer }: Bringing,
 ): Way<Found> {
   const { organizationId, connectionId, configVersion } = bound
   const { claims } = proof
@@ -87,6 +89,7 @@ export function throughConnection(
       return { id, userId, owner: 'active' }
     },
     async accept(tx, { id, userId }, now) {
+      await assertNotEnded(tx, proof, begunAt)
       if (invitationId) await accept(tx, userId, now)
       await markVerified(tx, { id, claims }, now)
       await markLinked(tx, { organizationId, userId }, now)

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { sameSecret } from '../lib/secrets.ts'
 import { algorithms, type SigningAlgorithm } from './algorithms.ts'
-import { isObject, parse, type JsonObject } from './answer.ts'
+import type { JsonObject } from './answer.ts'
 import { refused } from './faults.ts'
 import type { KeySet } from './jwks.ts'
+import { readJws } from './jws.ts'
 
 /** Everything an ID token is judged against. Times are seconds. */
 export interface IdTokenPolicy {
@@ -39,55 +40,17 @@ export async function verifyIdToken(
   keys: KeySet,
   policy: IdTokenPolicy,
 ): Promise<IdTokenClaims> {
-  const [header, claims] = decode(token)
-  const { alg, kid } = readHeader(header, policy)
-  await verifySignature(token, alg, await keys.find(alg, kid))
+  const { alg, claims } = await readJws(token, keys, {
+    algorithms: policy.algorithms,
+    types: ['JWT'],
+    invalid,
+  })
   const facts = { claims, policy, alg, now: Math.floor(policy.now.getTime() / 1000) }
   for (const { reason, holds } of checks) if (!holds(facts)) throw refused(reason)
   return claims as IdTokenClaims
 }
 
 const invalid = (what: string): string => `id_token_invalid: ${what}`
-
-/** Header and claims of a compact JWS; only the one canonical spelling of it is read (RFC 7515 §3.1). */
-function decode(token: string): [header: JsonObject, claims: JsonObject] {
-  const parts = token.split('.')
-  if (parts.length !== 3 || !parts.every(isBase64url)) throw refused(invalid('not a signed token'))
-  const [header, claims] = parts.map((part) => parse(Buffer.from(part, 'base64url')))
-  if (!isObject(header) || !isObject(claims)) throw refused(invalid('not JSON'))
-  return [header, claims]
-}
-
-function isBase64url(part: string): boolean {
-  return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
-}
-
-function readHeader(
-  header: JsonObject,
-  policy: IdTokenPolicy,
-): { alg: SigningAlgorithm; kid: string | undefined } {
-  const alg = policy.algorithms.find((name) => name === header.alg)
-  const { kid, typ } = header
-  if (alg === undefined) throw refused(invalid('alg'))
-  if (typ !== undefined && typ !== 'JWT') throw refused(invalid('typ'))
-  // No extension is understood, so none that must be understood is accepted (RFC 7515 §4.1.11).
-  if (header.crit !== undefined || header.b64 !== undefined) throw refused(invalid('crit'))
-  if (kid !== undefined && typeof kid !== 'string') throw refused(invalid('kid'))
-  return { alg, kid }
-}
-
-async function verifySignature(
-  token: string,
-  alg: SigningAlgorithm,
-  key: Awaited<ReturnType<KeySet['find']>>,
-): Promise<void> {
-  const { compactVerify } = await import('jose/jws/compact/verify')
-  try {
-    await compactVerify(token, key, { algorithms: [alg] })
-  } catch {
-    throw refused(invalid('signature'))
-  }
-}
 
 /** How far two clocks may be apart, in seconds. */
 const skew = 60

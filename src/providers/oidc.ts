@@ -14,6 +14,7 @@ import { askAgain } from './oidc-again.ts'
 import { checkOidc } from './oidc-check.ts'
 import { checkGroups, display } from './oidc-claims.ts'
 import { oidcConfig, type OidcConfig } from './oidc-config.ts'
+import { verifyLogoutToken, type ProviderLogout } from './logout-token.ts'
 import { prove, type Proof } from './proof.ts'
 import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
 
@@ -30,8 +31,18 @@ function open(config: OidcConfig, context: ProviderContext): Provider {
   return {
     begin: (to) => begin(to, config, context),
     complete: (back, remember) => complete(back, remember, config, context),
+    readLogout: (token) => readLogout(token, config, context),
     again: askAgain(config, context),
   }
+}
+
+async function readLogout(
+  token: string,
+  { issuer, clientId, signingAlgorithms: algorithms }: OidcConfig,
+  context: ProviderContext,
+): Promise<ProviderLogout> {
+  const keys = keysOf(await discover(issuer, context), context)
+  return verifyLogoutToken(token, keys, { issuer, clientId, algorithms, now: context.clock.now() })
 }
 
 async function begin(

@@ -2,6 +2,7 @@ import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Egress } from '../lib/egress.ts'
 import type { Again } from './again.ts'
+import type { ProviderLogout } from './logout-token.ts'
 import type { NameId, Proof } from './proof.ts'
 
 /** Where a sign-in is to come back to, and what to ask the provider for. */
@@ -106,6 +107,11 @@ export interface Provider {
    * @throws AppError as {@link Provider.complete} does
    */
   receive?(posted: Posted): Promise<Received>
+  /**
+   * Judges a logout token that the provider has sent (OpenID Connect Back-Channel Logout 1.0).
+   * @throws AppError `sso_failed`, `sso_unavailable`
+   */
+  readLogout?(token: string): Promise<ProviderLogout>
   /** How it can be asked again; absent where it cannot be. */
   readonly again?: Again
   /** Where to send a browser whose session here is over, so that the provider ends its own too; undefined: nowhere. */

@@ -427,6 +427,7 @@ describe('the rule for row 8', () => {
     const joining = (row: number) => ({ verdict: { row } as Verdict, registration: undefined })
     const register = (row: number) =>
       throughConnection(bound, proof, {
+        begunAt: clock.now(),
         requestId: 'r',
         sealer: app.sallyport.services.sealer,
       }).register(db, clock.now(), joining(row))

@@ -578,12 +578,19 @@ test('FET-13 addresses inside the published keys are not asked either', async ()
   assert.ok(hostile.arrivals.every(({ endpoint }) => endpoint !== undefined))
 })
 
-test('IDT-18 one function judges ID tokens, and nothing else reads a token at all', async () => {
+test('IDT-18 one function reads signed tokens, and each kind of token has one judge', async () => {
   const readers =
     /\b(compactVerify|flattenedVerify|generalVerify|jwtVerify|decodeJwt|decodeProtectedHeader|processAuthorizationCodeResponse|getValidatedIdTokenClaims)\b/
-  const users: string[] = []
+  const [users, judges]: string[][] = [[], []]
   for await (const file of glob('src/**/*.ts')) {
-    if (readers.test(await readFile(file, 'utf8'))) users.push(file)
+    const text = await readFile(file, 'utf8')
+    if (readers.test(text)) users!.push(file)
+    if (/\breadJws\(/.test(text)) judges!.push(file)
   }
-  assert.deepEqual(users, ['src/providers/id-token.ts'])
+  assert.deepEqual(users, ['src/providers/jws.ts'])
+  assert.deepEqual(judges!.sort(), [
+    'src/providers/id-token.ts',
+    'src/providers/jws.ts',
+    'src/providers/logout-token.ts',
+  ])
 })

@@ -1,0 +1,78 @@
+import { sql } from 'kysely'
+import type { Connection } from '../accounts/connections.ts'
+import type { Db } from '../db/open.ts'
+import { useOnce } from '../db/used-once.ts'
+import { hours, later, type Clock } from '../lib/clock.ts'
+import { AppError } from '../lib/errors.ts'
+import type { ProviderLogout } from '../providers/logout-token.ts'
+import type { ProofData } from '../providers/proof.ts'
+import { takeProofs, type EndedCounts } from '../sessions/ending.ts'
+import { revoke, type Revoking } from '../sessions/revoke.ts'
+
+/** A sign-in that began before its provider said that it is over may come back as late as this, in milliseconds. */
+const remembered = hours(2)
+
+const told = 'provider-logout'
+
+/**
+ * Ends what a provider says is over: the sessions of one of its own, or all of one person's at that connection. When this
+ * returns, that holds on every node. The same token a second time does nothing.
+ */
+export function endByProvider(
+  services: Revoking & { readonly clock: Clock },
+  { id: connectionId, organization }: Connection,
+  { subject, session, id, until }: ProviderLogout,
+  requestId: string,
+): Promise<EndedCounts> {
+  const now = services.clock.now()
+  return revoke(services, async (tx) => {
+    const nothing = { result: { sessions: 0, proofs: 0 }, targets: [] }
+    if (!(await useOnce(tx, { kind: 'logout-token', scope: connectionId, id, until })))
+      return nothing
+    const name = session === undefined ? `sub ${subject}` : `sid ${session}`
+    await sql`
+      insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(now, remembered)})
+      on conflict (kind, scope, id) do update set until = excluded.until`.execute(tx)
+    const identityId =
+      subject === undefined ? undefined : await identityOf(tx, connectionId, subject)
+    if (subject !== undefined && identityId === undefined) return nothing
+    const over = { connectionId, identityId, providerSession: session }
+    const which = { organizationId: organization.id, ...over, reason: 'provider_logout' } as const
+    return takeProofs(tx, which, { requestId }, now)
+  })
+}
+
+/**
+ * Refuses a sign-in whose provider has meanwhile said that it is over.
+ * @throws AppError `sso_failed`
+ */
+export async function assertNotEnded(
+  tx: Db,
+  { connectionId, subject, providerSession }: ProofData,
+  begunAt: Date,
+): Promise<void> {
+  const { rows } = await sql<{ id: string; at: Date }>`
+    select id, until - ${`${remembered} milliseconds`}::interval as at from used_once
+    where kind = ${told} and scope = ${connectionId}
+      and id in (${`sub ${subject}`}, ${`sid ${providerSession ?? ''}`})`.execute(tx)
+  const over = rows.some(
+    ({ id, at }) =>
+      // A session of the provider's never comes back; a person may have begun anew.
+      id.startsWith('sid ') || begunAt <= at,
+  )
+  if (over) throw new AppError('sso_failed', { reason: 'provider_logged_out' })
+}
+
+async function identityOf(
+  tx: Db,
+  connectionId: string,
+  subject: string,
+): Promise<string | undefined> {
+  const row = await tx
+    .selectFrom('identities')
+    .select('id')
+    .where('connection_id', '=', connectionId)
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  return row?.id
+}
