@@ -12,6 +12,7 @@ import { markChecked } from '../../src/accounts/domain-checks.ts'
 import { createOrganization } from '../../src/accounts/organizations.ts'
 import { addVerifiedEmail } from '../../src/accounts/emails.ts'
 import { checkDomain, checkDueDomains } from '../../src/flows/domain-proofs.ts'
+import { recurring } from '../../src/jobs.ts'
 import { days, hours } from '../../src/lib/clock.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 
@@ -246,6 +247,16 @@ suite('proving domains', () => {
     await due(app)
     assert.equal(await read(app, other.id), undefined)
     assert.equal((await read(app, one.id))?.state, 'proven')
+  })
+
+  test('records are looked for by themselves, as one of the recurring jobs', async (t) => {
+    const app = await started(t)
+    const domain = await claim(app, 'acme.example')
+    publish(app, domain)
+    app.clock.advance(hours(1))
+    const job = recurring.find(({ name }) => name === 'check_domains')!
+    await job.run(app.sallyport.services, new AbortController().signal)
+    assert.equal((await read(app, domain.id))?.state, 'proven')
   })
 
   test('an organization claims so many domains at most, however many at once', async (t) => {

@@ -12,7 +12,12 @@ import { addMember } from '../../src/accounts/organizations.ts'
 import { hours, minutes } from '../../src/lib/clock.ts'
 import { cookieNames } from '../../src/sessions/cookies.ts'
 import { requireSso, stopRequiringSso } from '../../src/sessions/requiring.ts'
-import { changeConnectionState, changeRole } from '../../src/sessions/revoke.ts'
+import {
+  changeConnectionState,
+  changeRole,
+  limitSessions,
+  suspendPerson,
+} from '../../src/sessions/revoke.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import type { Browser } from '../_browser.ts'
 import { fingerprint } from '../_fingerprint.ts'
@@ -296,6 +301,91 @@ describe('requiring an organization’s own sign-in', () => {
     assert.deepEqual(await slugs(browser), ['acme', 'beta'])
     const acme = await verify('/verify?organization=acme')
     assert.deepEqual([acme.status, acme.headers.get('x-auth-organization')], [204, 'acme'])
+  })
+
+  it('SSO-159 SSO-164 where it is required, an identity whose link is not good lets nobody in, and so does a suspended account', async () => {
+    const { db, node } = app.sallyport.services
+    const { owner } = await required('states')
+    const worker = await member('stateful')
+    const { user } = await me(worker)
+    const set = async (link_state: 'unlinked' | 'linked' | 'suspect' | 'revoked') => {
+      await db
+        .updateTable('memberships')
+        .set({ link_state })
+        .where('user_id', '=', user.id)
+        .execute()
+      node.memory.clear(node.memory.position)
+      return (await worker.clone().api('/verify?organization=acme')).status
+    }
+    assert.deepEqual(
+      [await set('unlinked'), await set('revoked'), await set('suspect'), await set('linked')],
+      [401, 401, 204, 204],
+    )
+    await suspendPerson(app.sallyport.services, user.id, {}, app.clock.now())
+    assert.equal((await worker.api('/verify?organization=acme')).status, 401)
+    assert.equal((await app.signIn(app.browser(), 'stateful')).status, 403)
+    assert.equal(
+      (await app.browser().api('/verify?organization=acme')).status,
+      401,
+      'nobody at all',
+    )
+    assert.equal((await owner.api('/verify?organization=acme')).status, 204)
+  })
+
+  it('SSO-166 SSO-167 SSO-169 a proof lasts as long as the organization says, and no longer than the provider does', async () => {
+    const { services } = app.sallyport
+    await required('lasting')
+    const worker = await member('lasting-worker')
+    const limits = {
+      idleMinutes: null,
+      absoluteMinutes: 30,
+      keepSignedIn: true,
+      reauthMinutes: null,
+    }
+    await limitSessions(services, app.acme.id, limits)
+    const passes = async (browser: Browser) =>
+      (await browser.api('/verify?organization=acme')).status === 204
+    app.clock.advance(minutes(29))
+    assert.equal(await passes(worker), true)
+    app.clock.advance(minutes(2))
+    assert.equal(await passes(worker), false)
+    await limitSessions(services, app.acme.id, { ...limits, absoluteMinutes: null })
+    const told = async (sessionEndsAt?: Date) => {
+      app.provider.people.set(
+        'told',
+        sessionEndsAt ? { sessionEndsAt: sessionEndsAt.toISOString() } : {},
+      )
+      const browser = app.browser()
+      await app.signIn(browser, 'told')
+      return browser
+    }
+    const at = (milliseconds: number) => new Date(app.clock.now().getTime() + milliseconds)
+    assert.equal(await passes(await told(at(-minutes(1)))), false, 'over before it began')
+    const briefly = await told(at(minutes(5)))
+    const asever = await told()
+    assert.deepEqual([await passes(briefly), await passes(asever)], [true, true])
+    app.clock.advance(minutes(6))
+    assert.deepEqual([await passes(briefly), await passes(asever)], [false, true])
+  })
+
+  it('SSO-170 what somebody was about to do elsewhere is not where the sign-in leads back to', async () => {
+    await member('next')
+    await required('next-owner')
+    const browser = await byMail('next')
+    const { headers } = await browser.get('/organizations/acme?x=//evil.example')
+    const to = new URL(headers.get('location')!)
+    assert.deepEqual([to.origin, to.pathname], [app.origin, '/login/acme'])
+    const foreign = ['https://evil.example/', '//evil.example/', '/login/acme', '/\\evil.example']
+    for (const returnTo of foreign) {
+      const page = await readPage(
+        await browser.get(`/login/acme?return_to=${encodeURIComponent(returnTo)}`),
+      )
+      assert.match(page.html, /name="return_to" value="\/"/, returnTo)
+    }
+    const form = await browser.post('/organizations/acme/domains', { domain: 'x.example' })
+    const refused = await readPage(form)
+    assert.equal(refused.status, 403)
+    assert.ok(refused.links.some((link) => link.startsWith(`${app.origin}/login/acme?return_to=`)))
   })
 
   it('members can always leave, whatever sign-in is required', async () => {
