@@ -1,10 +1,12 @@
 import { listConnections, type Connection } from '../accounts/connections.ts'
 import { listDomains } from '../accounts/domains.ts'
 import { countMembers, type MemberCounts } from '../accounts/members.ts'
+import { canRecover } from '../accounts/recovery-codes.ts'
 import { listUpkeepTasks, type UpkeepTask } from '../accounts/saml-upkeep.ts'
 import { isAdministrator, ownOrganization } from '../http/administered.ts'
 import type { Endpoint, Services } from '../http/exchange.ts'
 import type { Membership } from '../sessions/lookup.ts'
+import { ssoRequiredSince } from '../sessions/requiring.ts'
 import { organizationPage, organizationPath } from './organization.ts'
 import { html, type Html } from './page.ts'
 
@@ -14,6 +16,9 @@ interface Known {
   readonly connections: readonly Connection[]
   /** How many of its domains have lost their DNS record. */
   readonly domainsMissing: number
+  /** Whether only its own sign-in lets members in, and whether an owner could get past a broken one. */
+  readonly required: boolean
+  readonly recoverable: boolean
   /** Its SAML connections that somebody should look at. */
   readonly upkeep: readonly UpkeepTask[]
 }
@@ -28,6 +33,20 @@ interface Task {
 
 /** What may need attention, most urgent first; false: it does not. */
 const attention: readonly ((known: Known) => Task | false)[] = [
+  ({ required, connections }) =>
+    required &&
+    !connections.some(({ state }) => state === 'active') && {
+      text: 'Only its own sign-in lets members in, and no connection is switched on: nobody gets in.',
+      path: '/requirement',
+      label: 'Required sign-in',
+    },
+  ({ required, recoverable }) =>
+    required &&
+    !recoverable && {
+      text: 'If the required sign-in breaks, nobody gets past it: no owner has a recovery code they could use.',
+      path: '/requirement',
+      label: 'Required sign-in',
+    },
   ({ domainsMissing: n }) =>
     n > 0 && {
       text: `The DNS record of ${counted(n, 'domain', 'domains')} cannot be found. Without it you lose the domain.`,
@@ -87,6 +106,8 @@ async function forAdministrators({ db }: Services, organization: Membership): Pr
   const known = {
     members: await countMembers(db, organization.id),
     connections: await listConnections(db, organization.id),
+    required: (await ssoRequiredSince(db, organization.id)) !== null,
+    recoverable: await canRecover(db, organization.id),
     upkeep: await listUpkeepTasks(db, organization.id),
     domainsMissing: domains.filter(({ state }) => state === 'missing').length,
   }

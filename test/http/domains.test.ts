@@ -151,6 +151,14 @@ describe('an organization’s domains', () => {
     )
   })
 
+  it('an organization has its records looked for so often at most', async () => {
+    const at = locationOf(await admin.post(own, { domain: 'often.example' }))
+    await app.sallyport.services.db.deleteFrom('rate_limits').execute()
+    const checks = await Promise.all(Array.from({ length: 33 }, () => admin.post(`${at}/check`)))
+    assert.equal(checks.filter(({ status }) => status === 303).length, 30)
+    assert.equal(checks.filter(({ status }) => status === 429).length, 3)
+  })
+
   it('ORG-09 looking for domains is limited, and leaves nothing behind', async () => {
     const stranger = app.browser()
     const { db } = app.sallyport.services

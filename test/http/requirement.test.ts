@@ -554,6 +554,29 @@ describe('requiring an organization’s own sign-in', () => {
     assert.equal((await browser.api('/me')).status, 200, 'and what else the session is goes on')
   })
 
+  it('ADM-03 the overview says when nobody could get in any more', async () => {
+    const { services } = app.sallyport
+    const { owner, codes } = await required('overseer')
+    const overview = async (browser: Browser) =>
+      (await readPage(await browser.get('/organizations/acme'))).text
+    assert.doesNotMatch(await overview(owner), /nobody gets/)
+    await services.db.updateTable('recovery_codes').set({ used_at: app.clock.now() }).execute()
+    assert.match(await overview(owner), /nobody gets past it/)
+    await services.db.updateTable('recovery_codes').set({ used_at: null }).execute()
+    const browser = await byMail('overseer')
+    await browser.post(recovery, { code: codes[0]! })
+    await changeConnectionState(services, app.connectionId, 'disabled', app.clock.now())
+    assert.match(await overview(browser), /no connection is switched on/)
+    await changeConnectionState(services, app.connectionId, 'active', app.clock.now())
+
+    // Requiring it anew takes along whoever had got past it before.
+    await browser.post(own, { required: 'no' })
+    const sso = app.browser()
+    await app.signIn(sso, 'overseer')
+    assert.equal((await sso.post(own, { required: 'yes' })).status, 303)
+    assert.deepEqual(await slugs(browser), [])
+  })
+
   it('ADM-03 a code is nothing without its owner, who signed in by themself, and nobody hears why', async () => {
     const { db } = app.sallyport.services
     const { owner, codes } = await required('careful')
