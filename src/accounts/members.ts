@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../db/open.ts'
 import { isId } from '../lib/ids.ts'
 import type { Role } from './organizations.ts'
@@ -89,8 +89,8 @@ export async function listMembers(
           where b.id = ${after} and bm.organization_id = ${organizationId})`
       : sql``,
   ]
-  const { rows } = await sql<Member>`${memberRows(organizationId)} ${sql.join(where, sql` `)}
-    order by u.name, u.id limit ${limit + 1}`.execute(db)
+  const page = sql`${sql.join(where, sql` `)} order by u.name, u.id limit ${limit + 1}`
+  const { rows } = await memberRows(organizationId, page).execute(db)
   const members = rows.slice(0, limit)
   return { members, next: rows.length > limit ? members.at(-1)!.userId : null }
 }
@@ -101,24 +101,29 @@ export async function findMember(
   { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
 ): Promise<Member | undefined> {
   if (!isId(userId)) return undefined
-  const { rows } = await sql<Member>`${memberRows(organizationId)} and u.id = ${userId}`.execute(db)
+  const { rows } = await memberRows(organizationId, sql`and u.id = ${userId}`).execute(db)
   return rows[0]
 }
 
-function memberRows(organizationId: string) {
-  return sql`
-    select u.id as "userId", u.name, m.role, m.role_from as "roleFrom", m.link_state as "linkState",
-      m.link_reason as "linkReason", m.link_since as "linkSince", u.suspended_at is not null as suspended,
+/** @param page which of the members; what is only shown of them is looked up for those alone */
+function memberRows(organizationId: string, page: RawBuilder<unknown>): RawBuilder<Member> {
+  return sql<Member>`
+    with page as materialized (
+      select u.id, u.name, u.suspended_at, m.organization_id, m.role, m.role_from, m.link_state, m.link_reason, m.link_since
+      from memberships m join users u on u.id = m.user_id and u.deleted_at is null
+      where m.organization_id = ${organizationId} and m.removed_at is null ${page}
+    )
+    select p.id as "userId", p.name, p.role, p.role_from as "roleFrom", p.link_state as "linkState",
+      p.link_reason as "linkReason", p.link_since as "linkSince", p.suspended_at is not null as suspended,
       own.email, greatest(own.at, (
-        select max(p.proved_at) from sessions s join session_proofs p on p.session_id = s.id
-        where s.user_id = u.id and p.organization_id = m.organization_id)) as "lastSeenAt"
-    from memberships m
-    join users u on u.id = m.user_id and u.deleted_at is null
+        select max(g.proved_at) from sessions s join session_proofs g on g.session_id = s.id
+        where s.user_id = p.id and g.organization_id = p.organization_id)) as "lastSeenAt"
+    from page p
     left join lateral (
       select i.claims->>'email' as email, i.last_verified_at as at from identities i
-      join connections c on c.id = i.connection_id and c.organization_id = m.organization_id
-      where i.user_id = u.id order by i.last_verified_at desc limit 1) own on true
-    where m.organization_id = ${organizationId} and m.removed_at is null`
+      join connections c on c.id = i.connection_id and c.organization_id = p.organization_id
+      where i.user_id = p.id order by i.last_verified_at desc limit 1) own on true
+    order by p.name, p.id`
 }
 
 /** Whether a person ever belonged to an organization, or a connection is one of its own. Whatever is not asked about is. */

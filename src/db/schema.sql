@@ -529,6 +529,5 @@ create table users (
 );
 CREATE INDEX users_guests ON users USING btree (created_at) WHERE ((kind = 'guest'::text) AND (merged_into IS NULL));
 CREATE INDEX users_merged_into ON users USING btree (merged_into) WHERE (merged_into IS NOT NULL);
-CREATE INDEX users_name ON users USING btree (name, id);
 CREATE TRIGGER users_stay_what_they_are BEFORE UPDATE OF synthetic ON users FOR EACH ROW WHEN ((old.synthetic IS DISTINCT FROM new.synthetic)) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER users_synthetic_in_development_only BEFORE INSERT ON users FOR EACH ROW WHEN (new.synthetic) EXECUTE FUNCTION refuse_synthetic();

@@ -202,6 +202,52 @@ describe('members of an organization', () => {
     ])
   })
 
+  it('ADM-08 whoever is no member, or a plain one, changes nobody, whatever let them ask', async () => {
+    const owner = await as('owner')
+    const member = await as('member')
+    const stranger = await createUser(app.sallyport.services.db, { name: 'S' }, app.clock.now())
+    const asked = (actorId: string, role: Role | null) =>
+      changeMembership(
+        app.sallyport.services,
+        { organizationId, userId: owner.userId, role, actorId },
+        'test',
+        app.clock.now(),
+      )
+    assert.equal(await asked(stranger, null), 'not_a_member')
+    assert.equal(await asked(member.userId, 'admin'), 'role_too_high')
+    const other = await as('member', `other-${n}`)
+    const change = { organizationId, userId: other.userId, role: null, actorId: member.userId }
+    const { services } = app.sallyport
+    assert.equal(await changeMembership(services, change, 'test', app.clock.now()), 'role_too_high')
+  })
+
+  it('an admin who removes themself has left', async () => {
+    await as('owner')
+    const admin = await as('admin')
+    const answer = await remove(admin.browser, admin.userId)
+    assert.equal(answer.headers.get('location'), '/account')
+    assert.equal(await roleOf(admin.userId), 'left')
+  })
+
+  it('a role that somebody chose is not the provider’s to change any more', async () => {
+    const { db } = app.sallyport.services
+    const owner = await as('owner')
+    const member = await as('member')
+    await db
+      .updateTable('memberships')
+      .set({ role_from: 'provider' })
+      .where('user_id', '=', member.userId)
+      .execute()
+    await setRole(owner.browser, member.userId, 'admin')
+    const row = await db
+      .selectFrom('memberships')
+      .select(['role', 'role_from'])
+      .where('user_id', '=', member.userId)
+      .where('organization_id', '=', organizationId)
+      .executeTakeFirstOrThrow()
+    assert.deepEqual(row, { role: 'admin', role_from: 'application' })
+  })
+
   it('ORG-05 removing somebody asks, says what it does, and ends what their sessions prove at once', async () => {
     const owner = await as('owner')
     const member = await as('member')
@@ -327,6 +373,15 @@ describe('invitations on an organization’s pages', () => {
     await browser.post(path, { address: 'twice@example.com', role: 'member' })
     const twice = await browser.post(path, { address: 'Twice@example.com', role: 'member' })
     assert.match((await readPage(twice)).text, /invited already/)
+  })
+
+  it('where no mail is sent nobody is invited, and the page says so', async () => {
+    await using mute = await startTestApp({ mailer: null })
+    const owner = mute.browser()
+    await mute.signIn(owner, 'olive')
+    await mute.sallyport.services.db.updateTable('memberships').set({ role: 'owner' }).execute()
+    assert.match((await readPage(await owner.get(path))).text, /sends no mail/)
+    assert.equal((await owner.post(path, { address: 'a@example.com', role: 'member' })).status, 400)
   })
 
   it('ADM-08 an admin invites no owner', async () => {

@@ -15,8 +15,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     update sessions set personal_since = created_at where personal_method is not null;
     alter table sessions add constraint sessions_personal_proof_begins
       check ((personal_method is null) = (personal_since is null));
-
-    -- Members by name, a page at a time.
-    create index users_name on users (name, id);
   `.execute(db)
 }
