@@ -1,3 +1,4 @@
+import { get, type IncomingMessage } from 'node:http'
 import type { Figures } from './figures.ts'
 import type { Loaded } from './load.ts'
 import { startProcess, type Process } from './process.ts'
@@ -7,10 +8,14 @@ import { signPeopleIn, type Stage } from './stage.ts'
 /** Enough to keep one core busy; more only wait. */
 const connections = 16
 
-/** `GET /verify` over HTTP beside the floor, turn by turn, so that a busy machine is unfair to neither. */
+/**
+ * `GET /verify` over HTTP beside the floor, and beside the floor saying all that `/verify` says, turn by turn, so that a
+ * busy machine is unfair to none.
+ */
 export async function measureVerify(stage: Stage, effort: Effort, tell: Tell): Promise<Figures> {
   await using floor = await startProcess<{ port: number }>('servers/floor.ts')
   await floor.ask('know', stage.cookies)
+  const headers = await headersOf(stage)
   const check = async (server: Process<{ port: number }>, seconds: number) => {
     const before = await server.usage()
     const job = { port: server.ready.port, connections, seconds, cookies: stage.cookies }
@@ -21,7 +26,11 @@ export async function measureVerify(stage: Stage, effort: Effort, tell: Tell): P
   // Awaited here, because the floor ends where this function does.
   return await inRounds(effort, async (seconds, round) => {
     tell(`floor, ${round}`)
+    await floor.ask('say', [])
     const least = await check(floor, seconds)
+    tell(`floor with the same headers, ${round}`)
+    await floor.ask('say', headers)
+    const alike = await check(floor, seconds)
     tell(`GET /verify, ${round}`)
     const ours = await check(stage.sallyport, seconds)
     return {
@@ -29,13 +38,29 @@ export async function measureVerify(stage: Stage, effort: Effort, tell: Tell): P
       'floor.p50': least.p50Ms,
       'floor.p99': least.p99Ms,
       'floor.cpu': least.cpu,
+      'alike.rate': alike.rate,
+      'alike.cpu': alike.cpu,
       'verify.rate': ours.rate,
       'verify.p50': ours.p50Ms,
       'verify.p99': ours.p99Ms,
       'verify.cpu': ours.cpu,
       'verify.ratio': ours.rate / least.rate,
+      'verify.alike': ours.rate / alike.rate,
     }
   })
+}
+
+/** What every answer of Node's server has, whoever writes it. */
+const nodesOwn = ['date', 'connection', 'keep-alive']
+
+/** The headers of an answer to `/verify`, names and values in turn. */
+async function headersOf({ sallyport, cookies }: Stage): Promise<string[]> {
+  const url = `http://127.0.0.1:${sallyport.ready.port}/verify`
+  const headers = { cookie: cookies[0]!, host: `localhost:${sallyport.ready.port}` }
+  const { rawHeaders } = await new Promise<IncomingMessage>((resolve, reject) =>
+    get(url, { headers }, (response) => resolve(response.resume())).once('error', reject),
+  )
+  return rawHeaders.filter((_, i) => !nodesOwn.includes(rawHeaders[i - (i % 2)]!.toLowerCase()))
 }
 
 /** `authenticate()` called in the server's own process, beside a loop that only hashes and looks up. */
