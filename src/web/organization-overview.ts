@@ -101,13 +101,16 @@ export const organizationOverview: Endpoint = async (exchange) => {
   )
 }
 
-async function forAdministrators({ db }: Services, organization: Membership): Promise<Html> {
+async function forAdministrators(
+  { db, personalSignIn }: Services,
+  organization: Membership,
+): Promise<Html> {
   const domains = await listDomains(db, organization.id)
   const known = {
     members: await countMembers(db, organization.id),
     connections: await listConnections(db, organization.id),
     required: (await ssoRequiredSince(db, organization.id)) !== null,
-    recoverable: await canRecover(db, organization.id),
+    recoverable: personalSignIn !== 'off' && (await canRecover(db, organization.id)),
     upkeep: await listUpkeepTasks(db, organization.id),
     domainsMissing: domains.filter(({ state }) => state === 'missing').length,
   }

@@ -1,6 +1,6 @@
 import { lockedOut, type LockedOut, type LockedOutPage } from '../accounts/locked-out.ts'
 import { administeredOrganization } from '../http/administered.ts'
-import type { Endpoint, Exchange } from '../http/exchange.ts'
+import type { Endpoint, Exchange, Services } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import type { Membership } from '../sessions/lookup.ts'
@@ -27,9 +27,7 @@ export const requirement: Endpoint = async (exchange) => {
     after: isId(after ?? '') ? after : null,
   })
   const since = await ssoRequiredSince(services.db, organization.id)
-  const lacks = since
-    ? []
-    : await lacksToRequire(services.db, organization.id, services.clock.now())
+  const lacks = since ? [] : await lacksOf(services, organization)
   return organizationPage(
     exchange,
     organization,
@@ -108,12 +106,9 @@ export const setRequirement: Endpoint = async (exchange) => {
     throw new AppError('invalid_request', { reason: 'nothing_chosen' })
   if (wanted === 'no') await stopRequiringSso(services, organization.id, actor, now)
   else {
-    if (services.personalSignIn === 'off')
-      throw new AppError('config_rejected', {
-        reason: 'no_recovery',
-        members: { problems: [words.no_recovery] },
-      })
-    const lacks = await requireSso(services, organization.id, actor, now)
+    const lacks = recoverable(services)
+      ? await requireSso(services, organization.id, actor, now)
+      : (['no_recovery'] as const)
     if (lacks.length > 0)
       throw new AppError('config_rejected', {
         reason: lacks[0]!,
@@ -121,6 +116,16 @@ export const setRequirement: Endpoint = async (exchange) => {
       })
   }
   return seeOther(organizationPath(organization, path))
+}
+
+/** A code needs its owner to sign in by themself first: where nobody can, codes are of no use. */
+function recoverable({ personalSignIn }: Services): boolean {
+  return personalSignIn !== 'off'
+}
+
+async function lacksOf(services: Services, { id }: Membership): Promise<readonly Lack[]> {
+  const lacks = await lacksToRequire(services.db, id, services.clock.now())
+  return recoverable(services) || lacks.includes('no_recovery') ? lacks : [...lacks, 'no_recovery']
 }
 
 /** Whether this session would still count. */

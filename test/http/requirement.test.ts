@@ -554,6 +554,34 @@ describe('requiring an organization’s own sign-in', () => {
     assert.equal((await browser.api('/me')).status, 200, 'and what else the session is goes on')
   })
 
+  it('ADM-03 where nobody can sign in by themself it cannot be required, for codes would be of no use', async () => {
+    const closed = await startTestApp()
+    try {
+      const browser = closed.browser()
+      await closed.signIn(browser, 'closed')
+      const { services } = closed.sallyport
+      const { user } = await me(browser)
+      const now = closed.clock.now()
+      await changeRole(
+        services,
+        { organizationId: closed.acme.id, userId: user.id, role: 'owner' },
+        {},
+        now,
+      )
+      const address = 'closed@home.example'
+      await addVerifiedEmail(services.db, { userId: user.id, address, primary: false }, now)
+      assert.match(
+        (await readPage(await browser.get('/organizations/acme/recovery'))).text,
+        /Nobody can sign in by themself here/,
+      )
+      await browser.post('/organizations/acme/recovery')
+      assert.match((await readPage(await browser.get(own))).text, /No owner has recovery codes/)
+      assert.equal((await browser.post(own, { required: 'yes' })).status, 422)
+    } finally {
+      await closed.close()
+    }
+  })
+
   it('ADM-03 the overview says when nobody could get in any more', async () => {
     const { services } = app.sallyport
     const { owner, codes } = await required('overseer')
