@@ -5,6 +5,7 @@ import { canRecover } from '../accounts/recovery-codes.ts'
 import { listUpkeepTasks, type UpkeepTask } from '../accounts/saml-upkeep.ts'
 import { isAdministrator, ownOrganization } from '../http/administered.ts'
 import type { Endpoint, Services } from '../http/exchange.ts'
+import { hasKeys } from '../providers/index.ts'
 import type { Membership } from '../sessions/lookup.ts'
 import { ssoRequiredSince } from '../sessions/requiring.ts'
 import { organizationPage, organizationPath } from './organization.ts'
@@ -126,7 +127,7 @@ async function forAdministrators(
           </section>`
         : ''
     }
-    ${membersSection(known.members)} ${connectionsSection(known.connections)}`
+    ${membersSection(known.members)} ${connectionsSection(organization, known.connections)}`
 }
 
 function forMembers({ name, role, slug }: Membership): Html {
@@ -178,18 +179,26 @@ const states: Readonly<Record<Connection['state'], string>> = {
   disabled: 'Switched off',
 }
 
-function connectionsSection(connections: readonly Connection[]): Html {
+function connectionsSection(organization: Membership, connections: readonly Connection[]): Html {
   return html`<section aria-labelledby="connections">
     <h2 id="connections">Ways to sign in</h2>
     ${
       connections.length > 0
         ? html`<ul>
             ${connections.map(
-              ({ name, kind, state }) =>
+              ({ id, name, kind, state }) =>
                 html`<li>
                   <div>
                     <strong><bdi>${name}</bdi></strong>
                     <p class="quiet">${kind}</p>
+                    ${
+                      hasKeys(kind)
+                        ? html`<a
+                            href="${organizationPath(organization, `/connections/${id}/saml`)}"
+                            >Keys and certificates of <bdi>${name}</bdi></a
+                          >`
+                        : ''
+                    }
                   </div>
                   <span class="mark">${states[state]}</span>
                 </li>`,

@@ -52,6 +52,12 @@ describe('the keys and certificates of a connection', () => {
   }
   const states = async () => keysIn(await stored()).map(({ state }) => state)
 
+  it('the overview leads there', async () => {
+    const { links } = await readPage(await admin.get('/organizations/acme'))
+    assert.ok(links.includes(path))
+    assert.equal(links.filter((link) => link.endsWith('/saml')).length, 2, 'and the task does')
+  })
+
   it('SML-30 the page and the API show fingerprints, dates and certificates, and no private key', async () => {
     const page = await readPage(await admin.get(path))
     assert.equal(page.status, 200)
