@@ -152,11 +152,32 @@ async function run(route: Route, exchange: Exchange): Promise<Response> {
   } catch (thrown) {
     if (!(thrown instanceof AppError)) throw thrown
     if (thrown.code === 'reauth_required') return refuse(thrown.code, route, exchange)
+    if (thrown.code === 'sso_required') await noteSsoRequired(exchange)
     const to = leading.includes(thrown.code) ? thrown.members['login_url'] : undefined
     const leads = exchange.caller === 'navigation' && isReading(exchange.request.method)
     if (typeof to !== 'string' || !leads) throw thrown
     return leadTo(to)
   }
+}
+
+/** A member who asks for an organization without the sign-in that it requires; told once in a while for each session. */
+async function noteSsoRequired({
+  services,
+  asker,
+  params,
+  url,
+  requestId,
+}: Exchange): Promise<void> {
+  const { db, quiet, clock } = services
+  const session = asker.session!
+  const slug = params['org'] ?? url.searchParams.get('organization')
+  const organization = session.unproven.find((one) => one.slug === slug)
+  const key = `sso_required ${session.id} ${organization?.id}`
+  if (quiet.has(key)) return
+  quiet.set(key, true)
+  const event = { organizationId: organization?.id, actorId: session.person.id, requestId }
+  const data = { what: 'organization', reason: 'sso_required' }
+  await recordEvent(db, { action: 'authz.denied', outcome: 'deny', ...event, data }, clock.now())
 }
 
 /** Whether a method promises to change nothing (RFC 9110 §9.2.1). */

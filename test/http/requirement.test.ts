@@ -255,6 +255,12 @@ describe('requiring an organization’s own sign-in', () => {
       assert.deepEqual([refused.status, code], [403, 'sso_required'])
       assert.ok(to!.startsWith(`${app.origin}/login/acme?return_to=`))
     }
+    const denied = (await events('authz.denied')).at(-1)!
+    assert.deepEqual(denied.data, { what: 'organization', reason: 'sso_required' })
+    assert.deepEqual(
+      [denied.organization_id, denied.actor_id],
+      [app.acme.id, (await me(later)).user.id],
+    )
     await app.signIn(later, 'worker')
     assert.deepEqual(await slugs(later), ['acme'])
     assert.ok((await later.get('/organizations/acme')).status !== 303)
