@@ -4,6 +4,7 @@ import { acceptPersonally, howToAccept, type Acceptable } from '../flows/accept-
 import type { Endpoint, Exchange } from '../http/exchange.ts'
 import { AppError } from '../lib/errors.ts'
 import { buttonForm, html, page, seeOther, type Html } from './page.ts'
+import { provenDomains } from './proven-domains.ts'
 import { tabOf } from './tabs.ts'
 import { moment } from './time.ts'
 
@@ -31,7 +32,9 @@ export const openInvitation: Endpoint = async (exchange) => {
       <p>
         ${inviter ? html`<strong><bdi>${inviter}</bdi></strong> invites you` : 'You are invited'} to
         be ${becoming[role]} of <strong><bdi>${organization.name}</bdi></strong>
-        <span class="quiet">(${organization.slug})</span>.
+        <span class="quiet"
+          >(${organization.slug}${await provenDomains(services.db, organization.id)})</span
+        >.
       </p>
       <p class="quiet">
         The invitation is for <bdi>${address}</bdi> and works until ${moment(expiresAt)}. Accept it

@@ -384,6 +384,29 @@ describe('invitations on an organization’s pages', () => {
     assert.equal((await owner.post(path, { address: 'a@example.com', role: 'member' })).status, 400)
   })
 
+  it('UIX-09 whoever is invited reads by which address the organization goes, and what it has proven to own', async () => {
+    const { db } = app.sallyport.services
+    const now = app.clock.now()
+    const domain = (name: string, verified: Date | null) => ({
+      id: crypto.randomUUID(),
+      organization_id: app.acme.id,
+      domain: name,
+      token: name,
+      verified_at: verified,
+      last_proved_at: verified,
+      created_at: now,
+    })
+    await db
+      .insertInto('domains')
+      .values([domain('acme.example', now), domain('claimed.example', null)])
+      .execute()
+    await browser.post(path, { address: 'wary@example.com', role: 'member' })
+    const { pathname } = new URL((await app.mails()).at(-1)!.data['link']!)
+    const page = await readPage(await app.browser().get(pathname))
+    assert.match(page.text, /of Acme \(acme, which owns acme\.example\)/)
+    assert.doesNotMatch(page.text, /claimed\.example/)
+  })
+
   it('ADM-08 an admin invites no owner', async () => {
     const answer = await browser.post(path, { address: 'boss@example.com', role: 'owner' })
     assert.equal(answer.status, 422)
