@@ -38,6 +38,8 @@ const own = unsafe.filter(({ crossSite }) => !crossSite)
 const fromElsewhere: Readonly<Record<string, string>> = {
   '/sso/:connection/acs':
     'a signed answer; it counts in the browser that asked, which is another request',
+  '/sso/:connection/backchannel-logout':
+    'a signed token, from the provider itself; it ends what it names',
   '/sso/:connection/slo': 'a signed message; it ends what it names, whoever brings it',
 }
 
