@@ -66,6 +66,8 @@ export interface StoredSession {
   readonly lockedAt: number | null
   /** When its person was first told so. */
   readonly challengedAt: number | null
+  /** What it is worth where nobody could ask about its person for too long, and it proves nothing else; null: no doubt. */
+  readonly doubt: 'read_only' | 'lock' | null
   /** Whether a proof it had has run out. */
   readonly ranOut: boolean
   /** Until when what is said here is all there is to say; then it must be read anew. */
@@ -83,6 +85,8 @@ interface ProofRow extends Omit<Membership, 'endsAt' | 'idleEndsAt' | 'idleFor'>
   readonly notOnOrAfter: number | null
   /** Until when a recovery code lets the session in where the organization’s own sign-in is required; null: it does not. */
   readonly exemptUntil: number | null
+  /** What somebody may do whom nobody could ask about for too long; null: everything. */
+  readonly doubt: 'read_only' | 'lock' | null
 }
 
 interface Row {
@@ -120,6 +124,7 @@ const everything = sql`
           'connectionId', p.connection_id, 'identityId', p.identity_id,
           'provedAt', extract(epoch from p.proved_at) * 1000, 'seenAt', extract(epoch from p.last_seen_at) * 1000,
           'notOnOrAfter', extract(epoch from p.not_on_or_after) * 1000,
+          'doubt', case when m.link_state = 'suspect' and p.connection_id is not null then nullif(c.outage_policy, 'keep') end,
           'exemptUntil', case when p.connection_id is null and o.sso_required_since is not null then extract(epoch from x.until) * 1000 end,
           'limits', json_build_object('idleMinutes', o.idle_minutes, 'absoluteMinutes', o.absolute_minutes,
             'keepSignedIn', o.keep_signed_in, 'reauthMinutes', o.reauth_minutes)) order by o.slug)
@@ -192,13 +197,17 @@ const superseding = new Set(['rotated', 'switched'])
 
 function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
   const limits = row.proofs.map((proof) => proof.limits)
-  const proofs = row.proofs.map((proof) => toMembership(proof, row.kept, lifetimes))
-  // As long as it is, and no longer: an array that has grown keeps room for more.
-  const organizations = proofs
-    .filter((one) => Math.min(one.endsAt, one.idleEndsAt) > now.getTime())
-    .slice()
+  const alive = row.proofs
+    .map((proof) => ({ of: toMembership(proof, row.kept, lifetimes), doubt: proof.doubt }))
+    .filter(({ of }) => Math.min(of.endsAt, of.idleEndsAt) > now.getTime())
   const personalUntil =
     row.personal_until && row.personal_until > now ? row.personal_until.getTime() : null
+  const doubt = personalUntil === null ? doubtOf(alive) : null
+  // As long as it is, and no longer: an array that has grown keeps room for more.
+  const organizations = alive
+    .filter((one) => one.doubt === null || (one.doubt === 'read_only' && doubt === 'read_only'))
+    .map(({ of }) => of)
+    .slice()
   const idleEndsAt = row.idle_ends_at.getTime()
   const absoluteEndsAt = row.absolute_ends_at.getTime()
   const authenticatedAt = row.authenticated_at.getTime()
@@ -209,6 +218,7 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
     person: { id: row.user_id, name: row.user_name, email: row.email },
     organizations,
     unproven: unprovenOf(row, organizations),
+    doubt,
     personalUntil,
     authenticatedAt,
     lastSeenAt: row.last_seen_at.getTime(),
@@ -219,7 +229,7 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
     reauthAt: row.kept ? authenticatedAt + reauthAfter(lifetimes, limits) : null,
     lockedAt: row.locked_at && row.locked_at.getTime(),
     challengedAt: row.challenged_at && row.challenged_at.getTime(),
-    ranOut: organizations.length < proofs.length || (row.personal_until !== null && !personalUntil),
+    ranOut: alive.length < row.proofs.length || (row.personal_until !== null && !personalUntil),
     goodUntil: firstEnd({ idleEndsAt, absoluteEndsAt, personalUntil, organizations }),
     ended:
       row.revoked_reason === null
@@ -230,6 +240,12 @@ function toSession(row: Row, { lifetimes, now }: Judging): StoredSession {
     endedAt: row.revoked_at && row.revoked_at.getTime(),
     account: accountOf(row),
   }
+}
+
+/** What is left of proofs that are all in doubt; a session that proves anything else goes on for that alone. */
+function doubtOf(proofs: readonly Pick<ProofRow, 'doubt'>[]): StoredSession['doubt'] {
+  if (proofs.length === 0 || proofs.some(({ doubt }) => doubt === null)) return null
+  return proofs.some(({ doubt }) => doubt === 'read_only') ? 'read_only' : 'lock'
 }
 
 const nowhere: readonly Unproven[] = []
@@ -318,9 +334,11 @@ export function judgeSession(session: StoredSession, now: number): RichState['se
   if (session.ended !== 'no') return session.ended
   if (now >= session.goodUntil) return 'expired'
   if (session.kind === 'guest') return session.account === 'active' ? 'guest' : 'revoked'
+  if (session.doubt === 'lock') return 'locked'
   if (session.organizations.length === 0 && session.personalUntil === null)
     return session.ranOut ? 'expired' : 'revoked'
   if (session.lockedAt !== null) return isLockOver(session, now) ? 'revoked' : 'locked'
+  if (session.doubt === 'read_only') return 'user-lapsed'
   return session.reauthAt !== null && now >= session.reauthAt ? 'user-lapsed' : 'user-current'
 }
 

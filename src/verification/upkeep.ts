@@ -12,7 +12,7 @@ export async function keepUp(services: VerdictServices, now: Date): Promise<void
       const overdue = await findOverdue(tx, now)
       for (const { reason, ...identity } of overdue)
         await moveLink(tx, identity, { from: ['linked'], to: 'suspect', reason }, now)
-      const targets = overdue.map(({ id }) => ({ kind: 'identity', id }) as const)
+      const targets = overdue.map(({ userId }) => ({ kind: 'user', id: userId }) as const)
       return { result: overdue.length, targets }
     })
   } while (found > 0)

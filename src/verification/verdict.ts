@@ -76,7 +76,7 @@ async function stillTrue(
   return revoke(services, async (tx) => {
     if (!(await write(tx))) return { result: 'dropped', targets: [] }
     await moveLink(tx, leased, { from: ['suspect'], to: 'linked', reason: null }, now)
-    return { result: 'settled', targets: [{ kind: 'identity', id: leased.id }] }
+    return { result: 'settled', targets: [{ kind: 'user', id: leased.userId }] }
   })
 }
 
@@ -175,7 +175,7 @@ async function couldNotTell(
   return revoke(services, async (tx) => {
     if (!(await write(tx))) return { result: 'dropped', targets: [] }
     await moveLink(tx, leased, { from: ['linked'], to: 'suspect', reason: answer.reason }, now)
-    return { result: 'settled', targets: [{ kind: 'identity', id: leased.id }] }
+    return { result: 'settled', targets: [{ kind: 'user', id: leased.userId }] }
   })
 }
 

@@ -33,6 +33,7 @@ export function sessionOf(i: number, organization = i): StoredSession {
     reauthAt: null,
     lockedAt: null,
     challengedAt: null,
+    doubt: null,
     ranOut: false,
     goodUntil: later,
     ended: 'no',

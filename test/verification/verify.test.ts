@@ -8,6 +8,7 @@ import { liftBrake } from '../../src/verification/brake.ts'
 import { leaseDue, leaseFor } from '../../src/verification/lease.ts'
 import { keepUp } from '../../src/verification/upkeep.ts'
 import { checkDue } from '../../src/verification/worker.ts'
+import { until } from '../sessions/_members.ts'
 import { away, gone, startVerifying, type Verifying } from './_verifying.ts'
 
 /** An hour and its jitter. */
@@ -230,6 +231,41 @@ describe('a provider that cannot tell', () => {
     await v.rounds()
     assert.equal((await v.link('alice')).state, 'linked')
   })
+
+  for (const [policy, reading, writing] of [
+    ['keep', 200, true],
+    ['read_only', 200, false],
+    ['lock', 401, false],
+  ] as const) {
+    it(`VER-06 past the budget, ${policy}: exactly that, and the next good check heals it with no sign-in`, async () => {
+      await using v = await startVerifying()
+      await v.connection({
+        check_every_minutes: 10,
+        outage_budget_minutes: 0,
+        outage_policy: policy,
+      })
+      const browser = await v.signIn('alice')
+      const writes = async () => {
+        const { headers } = await browser.post(`/account/passkeys/${v.app.acme.id}/rename`, {
+          name: 'x',
+        })
+        return !/login|interrupted/.test(headers.get('location') ?? '')
+      }
+      v.app.clock.advance(tenMinutes)
+      const rotating = v.again.onRefresh
+      v.again.onRefresh = () => away
+      await v.rounds()
+      assert.equal((await v.link('alice')).state, 'suspect')
+      assert.deepEqual([(await v.me(browser)).status, await writes()], [reading, writing])
+      v.again.onRefresh = rotating
+      v.app.clock.advance(minutes(3))
+      await v.rounds()
+      assert.equal((await v.link('alice')).state, 'linked')
+      // A refusal is remembered for a few seconds.
+      await until(async () => (await v.me(browser)).status === 200)
+      assert.equal(await writes(), true)
+    })
+  }
 
   it('VER-05 those whose turn never came during a long outage are suspect too when the budget is spent', async () => {
     await using v = await startVerifying()
