@@ -1,3 +1,6 @@
+// By import: the global of that name is looked up anew at each call.
+import { performance } from 'node:perf_hooks'
+
 /** Where the time comes from. Everything that judges a time is handed one. */
 export interface Clock {
   /** The database's time, carried on by the monotonic clock between readings. */
