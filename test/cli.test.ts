@@ -13,6 +13,7 @@ import { createBrowser } from './dev/_browser.ts'
 import { cuttable } from './_cut.ts'
 import { createTestDatabase } from './_database.ts'
 import { freePortPair, startProgram } from './_program.ts'
+import { idpMetadata } from './providers/saml/_metadata.ts'
 import { walkThroughSignIn } from './_walk.ts'
 import { temporaryFolder } from './_folder.ts'
 
@@ -366,6 +367,28 @@ suite('with a database', () => {
     assert.match(output, /Register this at the provider:\n {2}Redirect URI: https:\S+\/callback$/m)
     const stored = await storedConnections()
     assert.equal(stored.at(-1)?.name, 'By preset')
+  })
+
+  test('a SAML provider is connected by its metadata, with a key of its own', async (t) => {
+    const env = { ...production(), NODE_ENV: 'test' }
+    const file = join(await temporaryFolder('cli'), 'metadata.xml')
+    await writeFile(file, idpMetadata())
+    const args = ['connect', '--org', 'acme', '--name', 'SAML', '--preset', 'entra-saml']
+    const { code, output, complaint } = await ran(t, [...args, '--set', `metadata=@${file}`], env)
+    assert.deepEqual([code, complaint], [0, ''])
+    assert.match(output, /Identifier \(Entity ID\): https:\S+\/metadata$/m)
+    assert.match(output, /Reply URL \(Assertion Consumer Service URL\): https:\S+\/acs$/m)
+    const [stored] = await database.db
+      .selectFrom('connections')
+      .select(['kind', 'state'])
+      .where('name', '=', 'SAML')
+      .execute()
+    assert.deepEqual(stored, { kind: 'saml', state: 'active' })
+
+    await writeFile(file, '<html/>')
+    const other = await ran(t, [...args, '--set', `metadata=@${file}`], env)
+    assert.deepEqual([other.code, other.output], [1, ''])
+    assert.match(other.complaint, /- metadata: /)
   })
 
   test('FET-02 in production a provider on loopback or over plain http is not connected', async (t) => {

@@ -22,8 +22,11 @@ test('what is run on every change is the README’s test command, and the checks
   const readme = await read('README.md')
   const lines = (await read('.ci/run')).split('\n')
   assert.match(readme, /npm ci && npm test/)
-  for (const command of ['npm ci', 'npm run check', 'npm test'])
-    assert.ok(lines.includes(command), `.ci/run lacks the line "${command}"`)
+  for (const command of ['npm ci', 'npm run check', 'npm test']) {
+    // Alone on its line, or with a limit on how long it may take.
+    const runs = lines.some((line) => line.replace(/^timeout .* (?=npm )/, '') === command)
+    assert.ok(runs, `.ci/run lacks the line "${command}"`)
+  }
 })
 
 test('every command of sallyport that a document names exists', async () => {
