@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { verifyFromMemory } from './api/verify.ts'
 import { countWaiting } from './accounts/audit-chain.ts'
-import { readProvider } from './accounts/connections.ts'
+import { readProvider, readVersion } from './accounts/connections.ts'
 import { assertPurpose } from './db/instance.ts'
 import { keepPostgresRunning } from './db/keep-running.ts'
 import { migrate } from './db/migrate.ts'
@@ -167,10 +167,14 @@ async function wire(
     createEgress({ allowLoopback: config.mode !== 'production', allow: config.egressAllow })
   const sealer = createSealer(config.keys)
   const open = given.openProvider ?? openProvider
-  const provider: LoginServices['provider'] = async (connectionId) => {
+  const provider: LoginServices['provider'] = async (connectionId, version) => {
     const connection = await readProvider(db, sealer, connectionId)
     if (!connection) throw new AppError('provider_disabled', { reason: 'connection_gone' })
-    const { kind, settings } = connection
+    const { kind, configVersion } = connection
+    const settings =
+      version === undefined || version === configVersion
+        ? connection.settings
+        : await readVersion(db, sealer, connectionId, version)
     return open(kind, settings, { egress, clock, log, connectionId })
   }
   const { smtpUrl: url, mailFrom: from } = config

@@ -35,6 +35,29 @@ import { confirmRequirement, requirement, setRequirement } from './web/organizat
 import { askRecovery, finishRecovery } from './web/recovery.ts'
 import { icon, iconPath } from './web/logo.ts'
 import { confirmLogout, loggedOut, logout } from './web/logout.ts'
+import {
+  connectionSettings,
+  oneConnection,
+  ownTestedIdentity,
+  saveConnectionSettings,
+  testConnection,
+  testedConnection,
+} from './web/organization-connection.ts'
+import {
+  activateConnection,
+  askDelete,
+  askDisable,
+  deleteConnection,
+  disableConnection,
+  enableConnection,
+  makeSetupLink,
+  peopleOfConnection,
+  renameOwnConnection,
+  useTestedVersion,
+  withdrawOwnLink,
+} from './web/organization-connection-acts.ts'
+import { newConnection, organizationConnections } from './web/organization-connections.ts'
+import { saveSetupSettings, setup, setupSettings, testedSetup, testSetup } from './web/setup.ts'
 import { organizationSignIn, organizationSignIns } from './web/organization-sign-ins.ts'
 import {
   answerLink,
@@ -89,6 +112,9 @@ import { tabsScript, tabsScriptPath } from './web/tabs.ts'
 
 const read = { method: 'GET', csrf: 'none', body: 'none' } as const
 const act = { method: 'POST', csrf: 'same-origin', body: 'form' } as const
+
+/** The largest form of settings, in bytes: the metadata of a provider may be pasted into it. */
+const settingsLimit = 512 * 1024
 
 /** Every endpoint, and who may call it. What is not here does not exist. */
 export const routes: readonly Route[] = [
@@ -434,6 +460,144 @@ export const routes: readonly Route[] = [
     doing: 'End sessions of your organization',
     endpoint: endSessionsOfOrganization,
   },
+  {
+    ...read,
+    path: '/organizations/:org/connections',
+    access: 'recent',
+    endpoint: organizationConnections,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections',
+    access: 'recent',
+    doing: 'Connect a provider',
+    endpoint: newConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection',
+    access: 'recent',
+    endpoint: oneConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/settings',
+    access: 'recent',
+    endpoint: connectionSettings,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/settings',
+    access: 'recent',
+    doing: 'Save the settings of a connection',
+    limit: settingsLimit,
+    endpoint: saveConnectionSettings,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/test',
+    access: 'recent',
+    doing: 'Test a connection',
+    endpoint: testConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/test',
+    access: 'recent',
+    endpoint: testedConnection,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/test/own',
+    access: 'recent',
+    doing: 'Link a tested sign-in to your account',
+    endpoint: ownTestedIdentity,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/activate',
+    access: 'recent',
+    doing: 'Switch a connection on',
+    endpoint: activateConnection,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/enable',
+    access: 'recent',
+    doing: 'Switch a connection on again',
+    endpoint: enableConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/disable',
+    access: 'recent',
+    endpoint: askDisable,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/disable',
+    access: 'recent',
+    doing: 'Switch a connection off',
+    endpoint: disableConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/delete',
+    access: 'recent',
+    endpoint: askDelete,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/delete',
+    access: 'recent',
+    doing: 'Delete a connection',
+    endpoint: deleteConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/people',
+    access: 'recent',
+    endpoint: peopleOfConnection,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/rename',
+    access: 'recent',
+    doing: 'Rename a connection',
+    endpoint: renameOwnConnection,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/versions',
+    access: 'recent',
+    doing: 'Use other settings of a connection',
+    endpoint: useTestedVersion,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/links',
+    access: 'recent',
+    doing: 'Make a set-up link',
+    endpoint: makeSetupLink,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/links/withdraw',
+    access: 'recent',
+    doing: 'Withdraw a set-up link',
+    endpoint: withdrawOwnLink,
+  },
+  { ...read, path: '/setup/:token', access: 'public', endpoint: setup },
+  { ...read, path: '/setup/:token/settings', access: 'public', endpoint: setupSettings },
+  {
+    ...act,
+    path: '/setup/:token/settings',
+    access: 'public',
+    limit: settingsLimit,
+    endpoint: saveSetupSettings,
+  },
+  { ...act, path: '/setup/:token/test', access: 'public', endpoint: testSetup },
+  { ...read, path: '/setup/:token/test', access: 'public', endpoint: testedSetup },
   {
     ...read,
     path: '/organizations/:org/sign-ins',

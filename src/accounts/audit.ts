@@ -87,6 +87,17 @@ export const auditActions = {
   'saml.metadata_refused':
     'A SAML provider’s metadata could not be taken; nothing was changed. Told once until it can be again.',
   'saml.logout_refused': 'A message about signing out was refused; the reason says why.',
+  'connection.saved':
+    'A connection’s settings were saved; the data say which version, and by which set-up link if by one.',
+  'connection.tested':
+    'A test sign-in went through; the data say with which version, and by which set-up link if by one.',
+  'connection.version_used': 'Another version of a connection’s settings was put to use.',
+  'connection.activated': 'A connection was switched on.',
+  'connection.disabled': 'A connection was switched off.',
+  'connection.deleted': 'A connection was deleted, with its settings.',
+  'connection.renamed': 'A connection got another name.',
+  'setup_link.created': 'A link was made for somebody without an account to set a connection up.',
+  'setup_link.withdrawn': 'A set-up link was withdrawn.',
   'flow.started': 'A sign-in began.',
   'flow.denied': 'A sign-in could not be continued; the reason says why.',
   'session.created': 'A session began.',

@@ -161,6 +161,10 @@ export interface SavedSettings {
   /** Whose act it is; null: nobody's, such as a provider that has published something new. */
   readonly savedBy: string | null
   readonly at: Date
+  /** What an administrator answered, for changing one answer later. @default none */
+  readonly answers?: Readonly<Record<string, string | undefined>> | undefined
+  /** What the provider published when they were checked. @default nothing */
+  readonly published?: Readonly<Record<string, unknown>> | undefined
 }
 
 /**
@@ -274,6 +278,59 @@ function sealAmended(
   return JSON.stringify(before) === JSON.stringify(after) ? undefined : sealer.seal(after, where)
 }
 
+/** Gives one of an organization's connections another name. Answers whether there was one to rename. */
+export async function renameConnection(
+  db: Db,
+  renamed: {
+    readonly organizationId: string
+    readonly connectionId: string
+    readonly name: string
+    readonly actorId: string
+    readonly requestId: string
+  },
+  now: Date,
+): Promise<boolean> {
+  const { organizationId, connectionId, name, actorId, requestId } = renamed
+  const { numUpdatedRows } = await db
+    .updateTable('connections')
+    .set({ name })
+    .where('id', '=', connectionId)
+    .where('organization_id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  if (numUpdatedRows !== 1n) return false
+  const event = { organizationId, target: connectionId, actorId, requestId }
+  await recordEvent(db, { action: 'connection.renamed', ...event }, now)
+  return true
+}
+
+/**
+ * Notes that a test sign-in went through. Settings that an administrator has tested, and no other, can be switched on; a
+ * test by way of a set-up link only says that it went well.
+ */
+export async function markTested(
+  db: Db,
+  tested: { connectionId: string; version: number; linkId: string | null },
+  now: Date,
+): Promise<void> {
+  const { connectionId, version, linkId } = tested
+  if (linkId !== null) {
+    const link = db.updateTable('setup_links').set({ tested_at: now }).where('id', '=', linkId)
+    await link.execute()
+    return
+  }
+  await db
+    .updateTable('connections')
+    .set({
+      tested_version: version,
+      tested_at: now,
+      state: sql`case when state = 'draft' and config_version = ${version} then 'tested' else state end`,
+    })
+    .where('id', '=', connectionId)
+    .where('deleted_at', 'is', null)
+    .execute()
+}
+
 /** The settings of one version, opened. @throws AppError `not_found` when there is no such version */
 export async function readVersion(
   db: Db,
@@ -292,6 +349,26 @@ export async function readVersion(
   const current = await findConnection(db, connectionId)
   if (current?.configVersion === version) return readSettings(db, sealer, connectionId)
   throw new AppError('not_found', { reason: 'unknown_version' })
+}
+
+/** What an administrator answered for one version, and what the provider published then; nothing where nobody was asked. */
+export async function readAnswersOf(
+  db: Db,
+  sealer: Sealer,
+  connectionId: string,
+  version: number,
+): Promise<Pick<SavedSettings, 'answers' | 'published'>> {
+  const row = await db
+    .selectFrom('connection_versions')
+    .select(['answers', 'published'])
+    .where('connection_id', '=', connectionId)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  const answers = row?.answers && sealer.open(row.answers, placeOfAnswers(connectionId, version))
+  return {
+    answers: answers as SavedSettings['answers'],
+    published: (row?.published ?? undefined) as SavedSettings['published'],
+  }
 }
 
 /** The newest version there is, whether or not it is in use; undefined when none has been kept. */
@@ -328,7 +405,7 @@ export async function listVersions(db: Db, connectionId: string): Promise<readon
 async function keepVersion(
   db: Db,
   sealer: Sealer,
-  { connectionId, settings, savedBy, at }: SavedSettings,
+  { connectionId, settings, savedBy, at, answers, published }: SavedSettings,
   version: number,
 ): Promise<void> {
   await db
@@ -337,6 +414,8 @@ async function keepVersion(
       connection_id: connectionId,
       version,
       settings: sealer.seal(settings, placeOfVersion(connectionId, version)),
+      answers: answers ? sealer.seal(answers, placeOfAnswers(connectionId, version)) : null,
+      published: published ? JSON.stringify(published) : null,
       saved_by: savedBy,
       saved_at: at,
     })
@@ -353,19 +432,32 @@ export async function readSettings(db: Db, sealer: Sealer, id: string): Promise<
   return sealer.open(settings, place(id))
 }
 
+/** What opening a connection's provider takes. */
+export interface Opened {
+  readonly kind: string
+  readonly configVersion: number
+  readonly settings: unknown
+}
+
 /** What opening a connection's provider takes, or undefined when there is no such connection. */
 export async function readProvider(
   db: Db,
   sealer: Sealer,
   id: string,
-): Promise<{ readonly kind: string; readonly settings: unknown } | undefined> {
+): Promise<Opened | undefined> {
   if (!isId(id)) return undefined
   const row = await connectionRows(db)
     .select('connections.settings')
     .where('connections.id', '=', id)
     .modifyEnd(prepared('read_provider'))
     .executeTakeFirst()
-  return row && { kind: row.kind, settings: sealer.open(row.settings, place(id)) }
+  return (
+    row && {
+      kind: row.kind,
+      configVersion: row.config_version,
+      settings: sealer.open(row.settings, place(id)),
+    }
+  )
 }
 
 /** Moves a connection to another state. A sign-in under way through a disabled one ends at its return. */
@@ -427,4 +519,11 @@ function placeOfVersion(
   version: number,
 ): { table: string; column: string; row: string } {
   return { table: 'connection_versions', column: 'settings', row: `${connectionId} ${version}` }
+}
+
+function placeOfAnswers(
+  connectionId: string,
+  version: number,
+): { table: string; column: string; row: string } {
+  return { ...placeOfVersion(connectionId, version), column: 'answers' }
 }

@@ -23,6 +23,8 @@ export const limits = {
   recoveries_of_client: { most: 20, per: minutes(10) },
   domain_checks: { most: 30, per: minutes(10) },
   organizations_looked_for: { most: 60, per: minutes(10) },
+  set_up_of_client: { most: 30, per: minutes(10) },
+  set_up_checks: { most: 20, per: minutes(10) },
   mails: { most: 2000, per: hours(1) },
   logouts_of_connection: { most: 1200, per: minutes(1) },
   invitations_of_organization: { most: 200, per: hours(1) },

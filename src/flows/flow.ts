@@ -41,7 +41,8 @@ export interface FlowKind<Data, Turn, Answer> {
 
 /** How a flow is told to administrators: which step went how, without secrets or anybody's address. */
 export interface Told<Data, Turn> {
-  readonly kind: AttemptKind
+  /** What it is called. */
+  kind(data: Data): AttemptKind
   requestId(turn: Turn): string
   /** What each step left behind. */
   lines(data: Data): readonly TraceLine[]
@@ -138,7 +139,7 @@ async function tellAttempt<Data, Turn>(
   const end = reason === undefined ? 'Done.' : `Refused: ${reason}`
   const attempt = {
     id: requestId(turn),
-    kind,
+    kind: kind(flow.data),
     outcome: reason === undefined ? ('ok' as const) : ('refused' as const),
     organizationId,
     connectionId,

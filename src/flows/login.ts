@@ -32,8 +32,8 @@ import {
 export interface LoginServices extends FlowServices, AdmissionServices {
   readonly log: Log
   readonly guests: GuestRules
-  /** Opens a connection's provider. */
-  provider(connectionId: string): Promise<Provider>
+  /** Opens a connection's provider. @param version of its settings. @default the one in use */
+  provider(connectionId: string, version?: number): Promise<Provider>
 }
 
 /** What a sign-in remembers between two requests. */
@@ -179,7 +179,7 @@ const finish: FlowKind<LoginData, LoginTurn, LoginAnswer>['finish'] = async (flo
 /** What administrators are told of an attempt. */
 function toldOf(kind: ThroughConnection): Told<LoginData, LoginTurn> {
   return {
-    kind,
+    kind: () => kind,
     requestId: ({ requestId }) => requestId,
     lines: ({ remembered, proof, reauthSince, asked, askedToLink, linkTo }) => [
       ...(remembered ? [sentTo(remembered, reauthSince !== undefined)] : []),

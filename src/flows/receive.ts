@@ -3,8 +3,10 @@ import { useOnce } from '../db/used-once.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import { later, minutes } from '../lib/clock.ts'
 import type { Provider, Received } from '../providers/provider.ts'
+import { recordDeadEnd } from './attempts.ts'
 import { redirectUriOf, type LoginData, type LoginServices } from './login.ts'
-import { readAwaiting, saveFlow, type StoredFlow } from './store.ts'
+import { consumeFlow, readAwaiting, saveFlow, type StoredFlow } from './store.ts'
+import type { TestData } from './test-sign-in.ts'
 import { assertUsable } from './through-connection.ts'
 
 /** A message that a provider had a browser post to a connection. No cookie came along: whose browser it is, is unknown. */
@@ -15,6 +17,7 @@ export interface PostedMessage {
   readonly handle: string | undefined
   /** Where the browser is, if that is known. */
   readonly address: string | undefined
+  readonly requestId: string
 }
 
 /** What came of it. `awaited`: the flow goes on where the browser's cookie comes along. `unsolicited`: nobody had begun. */
@@ -36,8 +39,9 @@ export async function receiveMessage(
   const flow = await readAwaiting<Waiting>(services, handle, connection, services.clock.now())
   // Whatever is posted after the end: the callback tells the right browser how it ended, and any other nothing.
   if (flow === 'over') return 'awaited'
-  assertUsable(connection)
-  const provider = await services.provider(connection.id)
+  const testing = flow?.kind === 'test'
+  if (!testing) assertUsable(connection)
+  const provider = await services.provider(connection.id, flow?.bound?.configVersion)
   if (!provider.receive) throw new AppError('not_found', { reason: 'nothing_posted_here' })
   const receive = provider.receive.bind(provider)
   if (!flow) return receiveUnasked(services, posted, receive)
@@ -47,9 +51,30 @@ export async function receiveMessage(
     redirectUri: redirectUriOf(services.origin, connection.id),
     remember: flow.data.remembered,
     address: posted.address,
-  })
+  }).catch((thrown) => tellRefused(services, posted, flow, thrown))
+  if (!received) return 'awaited'
   if (!(await keep(services, posted, flow, received))) await assertSame(services, posted, received)
   return 'awaited'
+}
+
+/**
+ * Tells the organization's administrators of a message that was refused. Where it is one of them who tests, they are
+ * shown it; everybody else may try again until the sign-in runs out.
+ */
+async function tellRefused(
+  { db, clock }: LoginServices,
+  { handle, requestId }: PostedMessage,
+  { id, kind, data }: StoredFlow<Waiting>,
+  thrown: unknown,
+): Promise<undefined> {
+  if (!(thrown instanceof AppError)) throw thrown
+  const { code, reason } = thrown
+  await recordDeadEnd(db, handle ?? null, { requestId, reason, at: clock.now() })
+  if (kind !== 'test') throw thrown
+  const shownAt = `${(data as TestData).by.back}?state=${handle}`
+  const outcome = { kind: 'refused', code, reason, reference: requestId, shownAt } as const
+  await consumeFlow(db, id, outcome, clock.now())
+  return undefined
 }
 
 /**

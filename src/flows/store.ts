@@ -26,13 +26,16 @@ export type FlowOutcome =
       readonly reason: string
       /** The request that was refused; whoever comes back later is told its id. */
       readonly reference?: string | undefined
+      /** The path of the page that shows it, where there is one. */
+      readonly shownAt?: string | undefined
     }
 
 /**
- * What a flow is about. `link`: one more way in to the account one is signed in to. `mail` and `passkey`: signing in without an organization. `interrupted`: what a person was
- * about to send when they were asked to sign in again.
+ * What a flow is about. `link`: one more way in to the account one is signed in to. `mail` and `passkey`: signing in
+ * without an organization. `interrupted`: what a person was about to send when they were asked to sign in again. `test`:
+ * whether a connection works, for those who set it up.
  */
-export type FlowName = 'login' | 'link' | 'mail' | 'passkey' | 'interrupted'
+export type FlowName = 'login' | 'link' | 'mail' | 'passkey' | 'interrupted' | 'test'
 
 /** The connection a sign-in goes through, as it was when the sign-in began. */
 export interface Bound {
@@ -183,7 +186,8 @@ export async function readAwaiting<Data>(
   if (!row) return undefined
   const ended = row.consumed_at ?? row.claimed_at
   if (ended || row.absolute_ends_at <= now || row.idle_ends_at <= now) return 'over'
-  if (row.config_version !== configVersion) return 'over'
+  // A test is of settings that need not be in use.
+  if (row.kind !== 'test' && row.config_version !== configVersion) return 'over'
   const { id, kind, signature, version } = row
   return {
     id,

@@ -140,6 +140,11 @@ export const errors = {
     title: 'Your browser keeps no cookies for this site',
     advice: 'Allow cookies for this site and sign in again.',
   },
+  changed_meanwhile: {
+    status: 409,
+    title: 'That cannot be done now',
+    advice: 'Something has changed meanwhile. Go back, reload the page and look again.',
+  },
   config_rejected: {
     status: 422,
     title: 'These settings cannot be used',

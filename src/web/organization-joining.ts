@@ -23,7 +23,7 @@ import { html, seeOther, type Html } from './page.ts'
 const tab = '/joining'
 
 /** Who may join, in the words of the page. */
-const policies: Readonly<Record<Provisioning, string>> = {
+export const joiningWords: Readonly<Record<Provisioning, string>> = {
   off: 'Nobody: only people who have an account of yours already, or an invitation',
   invited: 'Whoever you invite',
   domain: 'Whoever has a verified address in one of your proven domains',
@@ -69,7 +69,7 @@ function connectionRow(path: string, { id, name, provisioning }: Connection): Ht
   return html`<li>
     <div id="connection-${id}">
       <strong><bdi>${name}</bdi></strong>
-      <p class="quiet">${policies[provisioning]}.</p>
+      <p class="quiet">${joiningWords[provisioning]}.</p>
     </div>
     <a class="button" href="${path}/${id}" aria-describedby="connection-${id}">Change</a>
   </li>`
@@ -144,7 +144,7 @@ async function connectionPage(
       <form method="post" action="${path}/${id}">
         <fieldset>
           <legend>Who may join</legend>
-          ${Object.entries(policies).map(
+          ${Object.entries(joiningWords).map(
             ([value, label]) =>
               html`<div class="tick">
                 <input

@@ -16,6 +16,7 @@ export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Overview', path: '' },
   { label: 'Members', path: '/members' },
   { label: 'Invitations', path: '/invitations' },
+  { label: 'Connections', path: '/connections' },
   { label: 'Joining', path: '/joining' },
   { label: 'Domains', path: '/domains' },
   { label: 'Policy', path: '/policy' },

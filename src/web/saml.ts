@@ -14,10 +14,10 @@ export const responseLimit: number = 400 * 1024
  * none of our cookies along with that, so the browser is sent on to where they come.
  */
 export const receiveResponse: Endpoint = async (exchange) => {
-  const { services, form, client } = exchange
+  const { services, form, client, requestId } = exchange
   const connection = await connectionOf(exchange)
   const handle = form['RelayState']
-  const posted = { connection, form, handle, address: client.address }
+  const posted = { connection, form, handle, address: client.address, requestId }
   if ((await receiveMessage(services, posted)) === 'awaited')
     return seeOther(`/sso/${connection.id}/callback?state=${encodeURIComponent(handle!)}`)
   const returnTo = safeReturnTo(handle, services.origin)

@@ -16,11 +16,12 @@ import { randomToken } from '../lib/secrets.ts'
 import { browserMaxAge, setCookie } from '../sessions/cookies.ts'
 import { endIfLocked } from '../sessions/lock.ts'
 import { arrived, asItEnded, visitorOf } from './arrived.ts'
-import { leaveByForm } from './leave-by-form.ts'
+import { leavePage } from './leave-page.ts'
 import { linkPage } from './link.ts'
-import { html, page, seeOther } from './page.ts'
+import { html, seeOther } from './page.ts'
 import { switchPage } from './switch.ts'
 import { registerPage } from './register.ts'
+import { resumeTest } from './test-sign-in.ts'
 
 /** `POST /sso/:connection/start`: begins a sign-in and leads to the provider. */
 export const start: Endpoint = async (exchange) => {
@@ -126,6 +127,8 @@ async function resume(
   const loaded = await loadLogin(services, handle, { browser: asker.browser, connection, userId })
   if (loaded.state === 'consumed')
     return respond(exchange, connection, { kind: 'ended', outcome: loaded.outcome })
+  if (brought.back && loaded.state === 'mismatch' && loaded.reason === 'kind_mismatch')
+    return resumeTest(exchange, connection, handle)
   if (loaded.state !== 'live') {
     const reason = 'reason' in loaded ? loaded.reason : loaded.state
     const at = services.clock.now()
@@ -158,9 +161,7 @@ async function respond(
 ): Promise<Response> {
   switch (answer.kind) {
     case 'leave':
-      return answer.post
-        ? leaveByForm(connection, answer.to, answer.post)
-        : leavePage(connection, answer.to)
+      return leavePage(connection, answer)
     case 'ask-switch':
       if (exchange.request.url.includes('/callback'))
         return seeOther(`/sso/${connection.id}/continue?state=${handle}`)
@@ -200,22 +201,6 @@ async function respond(
     case 'ended':
       return asItEnded(answer.outcome)
   }
-}
-
-/**
- * The page on the way out. A redirect would do, but browsers hold every hop after a form to `form-action`, and an
- * organization's provider may send people on to a third host that nobody can list.
- */
-function leavePage({ organization }: Connection, to: URL): Promise<Response> {
-  if (!['https:', 'http:'].includes(to.protocol))
-    throw new AppError('sso_failed', { reason: 'redirect_scheme' })
-  return page(
-    { title: `To ${organization.name}`, headers: { refresh: `0; url=${to.href}` } },
-    html`<h1>Taking you to <bdi>${organization.name}</bdi></h1>
-      <p>You sign in at <strong>${to.host}</strong> and come back here.</p>
-      <p><a class="button primary" href="${to.href}">Continue</a></p>
-      <p class="quiet">If nothing happens, press Continue.</p>`,
-  )
 }
 
 async function connectionOf({ services, params }: Exchange): Promise<Connection> {

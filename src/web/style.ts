@@ -85,6 +85,12 @@ label { display: block; font-weight: 600 }
 input, select, textarea, button, .button { width: 100%; min-height: 2.875rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .5rem; font: inherit; line-height: 1.4; color: inherit; background: var(--card) }
 input, select, textarea { margin: .25rem 0 .375rem; padding: .5rem .75rem }
+textarea { min-height: 7rem; font: .9375em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace }
+fieldset { display: flex; flex-wrap: wrap; gap: 0 .75rem; margin: 0 0 .75rem; padding: 0; border: 0 }
+fieldset > :is(input, select) { flex: 1 1 9rem; width: auto; min-width: 0 }
+legend { padding: 0; color: var(--quiet); font-size: .9375rem }
+summary { min-height: 2.75rem; padding: .625rem 0; cursor: pointer; color: var(--accent) }
+h3 { margin: 1.25rem 0 .25rem; font-size: 1rem }
 input:is([type="checkbox"], [type="radio"]) { width: 1.25rem; min-height: 1.25rem; flex: none; accent-color: var(--accent) }
 .tick { display: flex; gap: .625rem; margin: 0 }
 .tick > input { margin-top: .75rem }
