@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { seconds, type Clock } from '../lib/clock.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { isDuplicate, isUnavailable } from '../db/open.ts'
+import { isUnavailable } from '../db/open.ts'
 import { recordAttempt, type AttemptKind, type TraceLine } from './attempts.ts'
 import {
   claimFlow,
@@ -113,8 +113,10 @@ export async function dispatch<Data, Turn, Answer>(
       if (!step.done(data)) throw new Error(`Step "${step.name}" neither finished nor answered`)
     }
   } catch (thrown) {
-    if (lostAtTheEnd(thrown)) return await winnersOutcome(services, flow.id)
     if (isUnavailable(thrown)) throw thrown
+    // Another request of the same flow was at its end first: what stood in our way is what it did.
+    const outcome = await readOutcome(services.db, flow.id)
+    if (outcome) return { kind: 'ended', outcome }
     await tell(at, toAppError(thrown).reason)
     if (!flow.claimed) throw thrown
     return await refuse(services, flow, thrown, told?.requestId(turn))
@@ -153,12 +155,6 @@ async function tellAttempt<Data, Turn>(
   } catch (err) {
     log.error({ err, flow: flow.id }, 'how a sign-in went could not be written down')
   }
-}
-
-/** Whether another request of the same flow was at its end first. */
-function lostAtTheEnd(thrown: unknown): boolean {
-  const consumed = thrown instanceof AppError && thrown.reason === 'consumed'
-  return consumed || isDuplicate(thrown, 'sessions_flow_id_key')
 }
 
 /** A flow that has spoken to the provider cannot be tried again: the refusal is its outcome. */

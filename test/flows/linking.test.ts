@@ -403,15 +403,17 @@ describe('linking', () => {
   })
 
   it('LNK-08 one question answered twice at once links once, and both are led on', async () => {
-    const { browser, id } = await signedIn()
-    const subject = fresh('double')
-    const state = stateIn(await startLink(browser, subject, closed))
-    const answers = await Promise.all([agree(browser, state), agree(browser, state)])
-    assert.deepEqual(
-      answers.map(({ status }) => status),
-      [303, 303],
-    )
-    assert.equal(await ownerOf(subject, closed), id)
+    for (let round = 0; round < 8; round++) {
+      const { browser, id } = await signedIn()
+      const subject = fresh('double')
+      const state = stateIn(await startLink(browser, subject, closed))
+      const answers = await Promise.all([agree(browser, state), agree(browser, state)])
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [303, 303],
+      )
+      assert.equal(await ownerOf(subject, closed), id)
+    }
   })
 
   it('LNK-14 where nobody may join, strangers are refused alike, with an account here or without, and it is in the audit', async () => {
