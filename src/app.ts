@@ -21,7 +21,7 @@ import {
 import type { LoginServices } from './flows/login.ts'
 import type { Route, Services } from './http/exchange.ts'
 import { answerPreflight } from './http/cors.ts'
-import { handle, requestIdOf } from './http/handler.ts'
+import { handle, requestIdOf, requestsPerShare } from './http/handler.ts'
 import { secure } from './http/headers.ts'
 import { problem } from './http/problem.ts'
 import { challenge, whoIs, type Mountable } from './http/who.ts'
@@ -37,6 +37,7 @@ import {
 } from './lib/clock.ts'
 import { readConfig, type Config } from './lib/config.ts'
 import { createResolver, type Resolver } from './lib/dns.ts'
+import { createBulkhead } from './lib/bulkhead.ts'
 import { createEgress, type Egress } from './lib/egress.ts'
 import { AppError, toAppError } from './lib/errors.ts'
 import { newRequestId } from './lib/ids.ts'
@@ -195,6 +196,7 @@ async function wire(
     guests: guestRules(config, given.guests),
     termsUrl: config.termsUrl,
     quiet: createQuiet(),
+    shares: createBulkhead({ perShare: requestsPerShare }),
     proxies: config.proxies,
     proxySecret: config.proxySecret,
     version: packageVersion(),

@@ -3,8 +3,9 @@ import { exportAudit, verifyAudit } from './cli/audit.ts'
 import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
-import { deleteOrganization, unrequireSso } from './cli/organizations.ts'
+import { addOrganization, deleteOrganization, unrequireSso } from './cli/organizations.ts'
 import { serve } from './cli/serve.ts'
+import { reseal } from './cli/reseal.ts'
 import { endSessions, lockSessions } from './cli/sessions.ts'
 import { newSealingKey, type Environment } from './lib/config.ts'
 import { nearest } from './lib/spelling.ts'
@@ -68,6 +69,17 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { person: { type: 'string', required: true } },
     run: lockSessions,
   },
+  'organization create': {
+    usage: 'organization create --slug acme [--name "Acme Inc"] --owner ada@acme.example',
+    meaning:
+      'Make an organization and print the link by which its first owner comes in. People make their own at /organizations/new.',
+    options: {
+      slug: { type: 'string', required: true },
+      name: { type: 'string' },
+      owner: { type: 'string', required: true },
+    },
+    run: addOrganization,
+  },
   'organization delete': {
     usage: 'organization delete --slug acme',
     meaning:
@@ -87,6 +99,13 @@ export const commands: Readonly<Record<string, Command>> = {
     meaning: 'Print a new sealing key for SALLYPORT_KEYS.',
     options: {},
     run: async () => console.log(newSealingKey()),
+  },
+  reseal: {
+    usage: 'reseal',
+    meaning:
+      'Seal anew, while servers run, what was sealed under an older key, so that it can be taken out of SALLYPORT_KEYS.',
+    options: {},
+    run: reseal,
   },
   secret: {
     usage: 'secret',

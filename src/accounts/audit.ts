@@ -74,6 +74,8 @@ export const auditActions = {
     'Who may join through a connection was changed, or which roles its provider gives.',
   'connection.created': 'A connection to a provider was made.',
   'saml.keys_changed': 'A SAML connection’s own keys went a step on; the data say which.',
+  'saml.address_taken':
+    'A provider’s metadata has other addresses to sign in and out at, and they are used.',
   'saml.certificate_taken':
     'A certificate of a SAML provider is accepted from now on; the data say on whose word.',
   'saml.certificate_dropped':

@@ -6,6 +6,7 @@ import { readConfig, type Environment } from '../lib/config.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
 import { UsageError, type Values } from './command.ts'
+import { clearProgress, showProgress } from './progress.ts'
 
 /** Goes over the audit's whole chain. What stands at its end is printed: kept elsewhere, it shows a cut. */
 export async function verifyAudit(values: Values, env: Environment): Promise<void> {
@@ -13,7 +14,7 @@ export async function verifyAudit(values: Values, env: Environment): Promise<voi
   await withDatabase(env, async (db) => {
     await linkEvents(db)
     const found = await verifyChain(db, { ...(expected && { expected }), onProgress: showProgress })
-    if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
+    clearProgress()
     if (!found.whole)
       throw new OperatorError(
         `The audit is broken at ${found.n}${found.eventId ? ` (event ${found.eventId})` : ''}: ${found.problem}`,
@@ -75,13 +76,4 @@ async function organizationOf(
   const found = await findOrganization(db, String(slug))
   if (!found) throw new UsageError(`There is no organization "${String(slug)}".`)
   return found.id
-}
-
-const width = 30
-
-function showProgress(done: number, all: number): void {
-  if (!process.stderr.isTTY || all === 0) return
-  const filled = Math.round((done / all) * width)
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
-  process.stderr.write(`\r${bar} ${done} of ${all}`)
 }

@@ -29,17 +29,31 @@ export function endByProvider(
     const nothing = { result: { sessions: 0, proofs: 0 }, targets: [] }
     if (!(await useOnce(tx, { kind: 'logout-token', scope: connectionId, id, until })))
       return nothing
-    const name = session === undefined ? `sub ${subject}` : `sid ${session}`
-    await sql`
-      insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(now, remembered)})
-      on conflict (kind, scope, id) do update set until = excluded.until`.execute(tx)
+    const over = session === undefined ? { subject: subject! } : { session }
+    await rememberEnded(tx, connectionId, over, now)
     const identityId =
       subject === undefined ? undefined : await identityOf(tx, connectionId, subject)
     if (subject !== undefined && identityId === undefined) return nothing
-    const over = { connectionId, identityId, providerSession: session }
-    const which = { organizationId: organization.id, ...over, reason: 'provider_logout' } as const
+    const ended = { connectionId, identityId, providerSession: session }
+    const which = { organizationId: organization.id, ...ended, reason: 'provider_logout' } as const
     return takeProofs(tx, which, { requestId }, now)
   })
+}
+
+/**
+ * Remembers what a provider has said is over, for sign-ins that began before and come back after: one of its sessions, if
+ * no other ever has that name, or all of a person's.
+ */
+export async function rememberEnded(
+  tx: Db,
+  connectionId: string,
+  over: { readonly session: string } | { readonly subject: string },
+  now: Date,
+): Promise<void> {
+  const name = 'session' in over ? `sid ${over.session}` : `sub ${over.subject}`
+  await sql`
+    insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(now, remembered)})
+    on conflict (kind, scope, id) do update set until = excluded.until`.execute(tx)
 }
 
 /**
@@ -48,13 +62,15 @@ export function endByProvider(
  */
 export async function assertNotEnded(
   tx: Db,
-  { connectionId, subject, providerSession }: ProofData,
+  { connectionId, subject, nameId, providerSession }: ProofData,
   begunAt: Date,
 ): Promise<void> {
   const { rows } = await sql<{ id: string; at: Date }>`
     select id, until - ${`${remembered} milliseconds`}::interval as at from used_once
     where kind = ${told} and scope = ${connectionId}
-      and id in (${`sub ${subject}`}, ${`sid ${providerSession ?? ''}`})`.execute(tx)
+      and id in (${`sub ${subject}`}, ${`sub ${nameId?.value ?? ''}`}, ${`sid ${providerSession ?? ''}`})`.execute(
+    tx,
+  )
   const over = rows.some(
     ({ id, at }) =>
       // A session of the provider's never comes back; a person may have begun anew.

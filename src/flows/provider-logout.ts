@@ -9,6 +9,7 @@ import type { HeardLogout, LogoutPost, Provider } from '../providers/provider.ts
 import { takeProofs } from '../sessions/ending.ts'
 import { listProvided, type Provided } from '../sessions/provided.ts'
 import { revoke, type Revoking } from '../sessions/revoke.ts'
+import { rememberEnded } from './backchannel-logout.ts'
 import { redirectUriOf } from './login.ts'
 
 /** What signing out at providers takes. */
@@ -114,6 +115,8 @@ async function act(
     if (!(await useOnce(tx, { kind: 'saml-logout', scope: connection.id, ...once })))
       throw refused('saml_replay')
     const { organization, id: connectionId } = connection
+    // A SessionIndex may be anybody's (SAML Core §2.7.2), so it is the person whose sign-ins under way are over.
+    await rememberEnded(tx, connectionId, { subject: provided.nameId.value }, now)
     const which = { organizationId: organization.id, connectionId, provided }
     const actor = { requestId }
     const ended = await takeProofs(tx, { ...which, reason: 'provider_logout' }, actor, now)

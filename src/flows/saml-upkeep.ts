@@ -21,7 +21,7 @@ import type { Outbox } from '../mails/outbox.ts'
 import { readCertificate, type Certificate } from '../providers/saml/certificate.ts'
 import { fetchMetadata } from '../providers/saml/fetch-metadata.ts'
 import { describeKeys, keysIn } from '../providers/saml/keys.ts'
-import type { ReadMetadata } from '../providers/saml/metadata.ts'
+import type { PublishedIdp, ReadMetadata } from '../providers/saml/metadata.ts'
 import { overlap, type Overlap, type Published } from '../providers/saml/overlap.ts'
 import { amendConnection, type Actor, type Revoking } from '../sessions/revoke.ts'
 import { stepSamlKeys } from './saml-keys.ts'
@@ -63,7 +63,16 @@ export async function keepSamlUp(
 /** What upkeep has to know of settings; a draft's may have no more than keys. */
 const known = z.looseObject({
   metadataUrl: z.string().optional(),
-  idp: z.looseObject({ entityId: z.string(), certificates: z.array(z.string()) }).optional(),
+  idp: z
+    .looseObject({
+      entityId: z.string(),
+      ssoUrl: z.string().optional(),
+      ssoBinding: z.string().optional(),
+      sloUrl: z.string().optional(),
+      sloResponseUrl: z.string().optional(),
+      certificates: z.array(z.string()),
+    })
+    .optional(),
 })
 
 type Known = z.infer<typeof known>
@@ -123,8 +132,7 @@ async function readAgain(
     await services.db.transaction().execute((tx) => refuse(tx, services, connection, problem, now))
     return hours(1)
   }
-  const found = { publishes: read.idp.certificates, signed: read.signed, entityId: idp.entityId }
-  await bringIn(services, connection, found, now)
+  await bringIn(services, connection, { published: read.idp, signed: read.signed }, now)
   return Math.min(days(1), Math.max(hours(1), read.cacheFor ?? days(1)))
 }
 
@@ -176,11 +184,12 @@ function certificatesIn({
 async function bringIn(
   services: SamlUpkeepServices,
   connection: Connection,
-  found: { publishes: readonly string[]; signed: boolean; entityId: string },
+  { published, signed }: { readonly published: PublishedIdp; readonly signed: boolean },
   now: Date,
 ): Promise<void> {
-  const { publishes, signed, entityId } = found
+  const { entityId, certificates: publishes, ...addresses } = published
   let plan: Overlap | undefined
+  let moves: 'stays' | 'moved' | 'would_move' = 'stays'
   let upkeep: SamlUpkeep | undefined
   const judge = async (tx: Db): Promise<void> => {
     upkeep = await readUpkeep(tx, connection.id, { hold: true })
@@ -191,6 +200,7 @@ async function bringIn(
     const accepted = certificatesIn(idp).map(({ base64 }) => base64)
     const trusted = signed || upkeep!.follow
     // The settings in use come first; what is decided for them holds for every version with the same provider.
+    if (!plan && hasMoved(idp, addresses)) moves = trusted ? 'moved' : 'would_move'
     plan ??= overlap({ accepted, publishes, before: upkeep!.published, trusted }, now)
     const { take, drop } = plan
     const kept = idp.certificates.filter((text) => {
@@ -198,17 +208,39 @@ async function bringIn(
       return base64 === undefined || !drop.includes(base64)
     })
     const added = take.filter((one) => !accepted.includes(one))
-    return { ...(settings as object), idp: { ...idp, certificates: [...kept, ...added] } }
+    const without = { sloUrl: undefined, sloResponseUrl: undefined }
+    const at = moves === 'moved' ? { ...idp, ...without, ...addresses } : idp
+    return { ...(settings as object), idp: { ...at, certificates: [...kept, ...added] } }
   }
   await amendConnection(services, connection.id, change, {
     before: judge,
     after: async (tx) => {
       if (!plan) return
-      const { published } = plan
-      await saveUpkeep(tx, connection.id, { readAt: now, problem: null, published }, now)
-      await tellOf(tx, services, connection, { plan, by: signed ? 'signature' : 'address' }, now)
+      const stays = moves !== 'would_move'
+      const seen = { readAt: now, published: plan.published, ...(stays && { problem: null }) }
+      await saveUpkeep(tx, connection.id, seen, now)
+      const by = signed ? 'signature' : 'address'
+      await tellOf(tx, services, connection, { plan, by }, now)
+      if (moves === 'moved')
+        await record(tx, 'saml.address_taken', connection, { data: { by } }, now)
+      const problem = { sentence: movedTo(addresses.ssoUrl), tell: true }
+      if (!stays) await refuse(tx, services, connection, problem, now)
     },
   })
+}
+
+/** Whether the provider publishes another address to sign in at, or to sign out at, than is used. */
+function hasMoved(
+  used: NonNullable<Known['idp']>,
+  { ssoUrl, ssoBinding, sloUrl }: Omit<PublishedIdp, 'entityId' | 'certificates'>,
+): boolean {
+  const signsOutElsewhere = used.sloUrl !== undefined && used.sloUrl !== sloUrl
+  const signsInElsewhere = used.ssoUrl !== ssoUrl || (used.ssoBinding ?? 'redirect') !== ssoBinding
+  return signsInElsewhere || signsOutElsewhere
+}
+
+function movedTo(ssoUrl: string): string {
+  return `It has other addresses than are used here; people would sign in at ${ssoUrl}. Read it again in the connection’s settings, and test them.`
 }
 
 async function tellOf(

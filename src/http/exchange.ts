@@ -1,4 +1,5 @@
 import type { AddressRange } from '../lib/addresses.ts'
+import type { Bulkhead } from '../lib/bulkhead.ts'
 import type { Resolver } from '../lib/dns.ts'
 import type { Egress } from '../lib/egress.ts'
 import type { AppError } from '../lib/errors.ts'
@@ -22,6 +23,8 @@ export interface Services extends SessionServices, PersonalServices {
   readonly termsUrl: URL | undefined
   /** Who may make an organization. */
   readonly organizations: 'off' | 'anybody'
+  /** How many requests about one organization or connection are under way. */
+  readonly shares: Bulkhead
   /** Who carries mail; undefined where there is none. */
   readonly mailer: Mailer | undefined
   /** The one way out, for checking a provider before it is connected. */

@@ -78,7 +78,7 @@ export async function handle(
     await noteWrongChannel(exchange)
     const refused = refusalOf(route, exchange)
     watch.lap('decide')
-    response = await (refused ? refuse(refused, route, exchange) : run(route, exchange))
+    response = await (refused ? refuse(refused, route, exchange) : runInShare(route, exchange))
     response = await rotate(response, exchange)
     watch.lap('handler')
   } catch (thrown) {
@@ -141,6 +141,23 @@ function refusalOf({ access }: Route, exchange: Exchange): ErrorCode | null {
   const { asker, request } = exchange
   const recent = access === 'recent' && isRecentlyProven(exchange)
   return admit(asker.verdict, asker.state, access, { reading: isReading(request.method), recent })
+}
+
+/** As many requests about one organization or connection are under way on a node at once. */
+export const requestsPerShare = 100
+
+/** What one organization asks for in a flood is its own to wait for, and nobody else's. */
+async function runInShare(route: Route, exchange: Exchange): Promise<Response> {
+  const { services, params } = exchange
+  const share = params['org'] ?? params['connection']
+  if (share === undefined) return run(route, exchange)
+  const leave = services.shares.enter(share)
+  if (!leave) throw new AppError('temporarily_unavailable', { reason: 'share_full' })
+  try {
+    return await run(route, exchange)
+  } finally {
+    leave(true)
+  }
 }
 
 /** Errors that an endpoint finds out about, and that signing in mends. */

@@ -63,7 +63,7 @@ export const settings = {
   keys: setting(
     'SALLYPORT_KEYS',
     null,
-    'The keys that seal secrets in the database, newest first: id:base64 of 32 bytes, comma separated. Make one with: sallyport key',
+    'The keys that seal secrets in the database, newest first: id:base64 of 32 bytes, comma separated. Make one with: sallyport key. To change keys, put the new one first, restart every server, run: sallyport reseal, and take the old one out a day later.',
     sealingKeys,
   ),
   proxies: setting(

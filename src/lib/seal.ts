@@ -20,6 +20,8 @@ export interface Sealer {
   seal(value: unknown, place: Place): Buffer
   /** Opens what {@link Sealer.seal} made. Throws when it was altered, moved, or its key is gone. */
   open<T = unknown>(sealed: Uint8Array, place: Place): T
+  /** What everything begins with that is sealed under the newest key. */
+  readonly header: Buffer
 }
 
 const format = 1
@@ -36,15 +38,20 @@ export function createSealer(keys: readonly SealingKey[]): Sealer {
   // Imported once: handed bytes, Node imports them at every call, which takes longer than all the rest.
   const ring = new Map(keys.map(({ id, key }) => [id, createSecretKey(key.reveal())]))
   const sealing = ring.get(newest.id)!
+  const header = Buffer.concat([
+    Buffer.from([format, Buffer.byteLength(newest.id)]),
+    Buffer.from(newest.id),
+  ])
 
   return {
+    header,
+
     seal(value, place) {
-      const id = Buffer.from(newest.id)
       const iv = randomBytes(ivBytes)
       const cipher = createCipheriv('aes-256-gcm', sealing, iv)
       cipher.setAAD(aad(place))
       const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
-      return Buffer.concat([Buffer.from([format, id.length]), id, iv, cipher.getAuthTag(), text])
+      return Buffer.concat([header, iv, cipher.getAuthTag(), text])
     },
 
     open(sealed, place) {

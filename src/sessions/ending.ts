@@ -37,6 +37,8 @@ export type EndReason =
   | 'provider_logout'
   /** The person took that sign-in off their account. */
   | 'identity_unlinked'
+  /** The person left the organization. */
+  | 'left_organization'
 
 /**
  * Ends what sessions prove to an organization. A session that proves something else goes on for that; one with nothing
@@ -79,7 +81,8 @@ export async function takeMember(
     requestId: actor.requestId,
   }
   await recordEvent(tx, { action: leaves ? 'member.left' : 'member.removed', ...event }, now)
-  const { result, targets } = await takeProofs(tx, member, actor, now)
+  const reason = leaves ? 'left_organization' : undefined
+  const { result, targets } = await takeProofs(tx, { ...member, reason }, actor, now)
   return { result, targets: [...targets, { kind: 'user', id: userId }] }
 }
 

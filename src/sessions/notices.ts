@@ -2,11 +2,19 @@ import { sql } from 'kysely'
 import type { Db } from '../db/open.ts'
 import { days, later } from '../lib/clock.ts'
 
+/** What ends a session without its person: one sign-in more than they may have, somebody else, or their provider's word. */
+const told = [
+  'limit',
+  'revoked_by_admin',
+  'revoked_by_operator',
+  'identity_revoked',
+  'provider_logout',
+] as const
+
 /** Something about their sessions that a person is told, because they did not do it themselves. */
 export interface Notice {
   readonly kind: 'session_ended'
-  /** `limit`: they signed in once more than they may; `revoked_by_admin`, `revoked_by_operator`: somebody ended it. */
-  readonly reason: 'limit' | 'revoked_by_admin' | 'revoked_by_operator'
+  readonly reason: (typeof told)[number]
   readonly userId: string
   readonly device: string
   readonly lastSeenAt: Date
@@ -22,7 +30,7 @@ export async function listNotices(db: Db, userId: string, now: Date): Promise<re
     select 'session_ended' as kind, revoked_reason as reason, user_id as "userId", device,
       last_seen_at as "lastSeenAt", revoked_at as at
     from sessions
-    where user_id = ${userId} and revoked_reason in ('limit', 'revoked_by_admin', 'revoked_by_operator')
+    where user_id = ${userId} and revoked_reason = any(${told}::text[])
       and revoked_at > ${later(now, -shownFor)}
     order by revoked_at desc limit 10`.execute(db)
   return rows

@@ -78,6 +78,8 @@ const because: Readonly<Record<Notice['reason'], string>> = {
   limit: 'because you signed in once more than you may at the same time',
   revoked_by_admin: 'by an administrator of your organization',
   revoked_by_operator: 'by whoever runs this service',
+  identity_revoked: 'because your organization’s identity provider does not vouch for you any more',
+  provider_logout: 'because you were signed out at your organization’s identity provider',
 }
 
 function noticeOf({ device, reason, at }: Notice, now: Date): Html {

@@ -37,6 +37,20 @@ suite('organizations from the command line, while a server runs', () => {
     return me.organizations.map(({ slug }) => slug)
   }
 
+  test('the operator makes an organization, and its first owner comes in by the link', async (t) => {
+    const owner = ['--owner', 'alice@acme.example']
+    const made = await ran(t, 'create', '--slug', 'fresh', '--name', 'Fresh Inc', ...owner)
+    assert.equal(made.code, 0, made.said)
+    const link = /^https?:\S+\/invitations\/[\w-]{43}$/m.exec(made.said)?.[0]
+    assert.ok(link, made.said)
+    assert.match(await (await app.browser().get(new URL(link).pathname)).text(), /Fresh Inc/)
+    const again = await ran(t, 'create', '--slug', 'fresh', ...owner)
+    assert.deepEqual([again.code, /already an organization "fresh"/.test(again.said)], [1, true])
+    const wrong = await ran(t, 'create', '--slug', 'half', '--owner', 'nobody')
+    assert.match(wrong.said, /"nobody" is no mail address/)
+    assert.match((await ran(t, 'delete', '--slug', 'half')).said, /There is no organization "half"/)
+  })
+
   test('the operator ends a requirement that has locked everybody out', async (t) => {
     const { db } = app.sallyport.services
     assert.match((await ran(t, 'unrequire', '--slug', 'acme')).said, /requires no sign-in/)

@@ -27,6 +27,12 @@ export interface SamlApp {
   respond(requestId: string | null, changed?: Partial<Said>): string
   /** Posts a form to the ACS as a browser does from the provider's page: without cookies. */
   post(browser: Browser, form: Record<string, string>): Promise<Response>
+  /** The honest provider answers, but for `changed`, and the browser comes back. */
+  answer(
+    browser: Browser,
+    begun: { readonly handle: string; readonly requestId: string },
+    changed?: Partial<Said>,
+  ): Promise<Response>
   /** The whole way of one sign-in, to the last answer. */
   signIn(browser: Browser, changed?: Partial<Said>): Promise<Response>
 }
@@ -73,8 +79,8 @@ export async function startSamlApp(
         origin: 'https://idp.example',
         'sec-fetch-site': 'cross-site',
       }),
-    async signIn(browser, changed) {
-      const { handle, requestId } = await it.begin(browser)
+    signIn: async (browser, changed) => it.answer(browser, await it.begin(browser), changed),
+    async answer(browser, { handle, requestId }, changed) {
       const form = { SAMLResponse: encoded(it.respond(requestId, changed)), RelayState: handle }
       const posted = await it.post(browser, form)
       if (posted.status !== 303) return posted

@@ -346,7 +346,7 @@ describe('linking', () => {
     assert.equal(await idOf(browser), id)
   })
 
-  it('linking goes on for whoever began it, needs a recent sign-in, and nobody else’s question is answered', async () => {
+  it('CSR-08 linking goes on for whoever began it, needs a recent sign-in, and nobody else’s question is answered', async () => {
     const { browser } = await signedIn()
     const other = fresh('mine')
     const state = stateIn(await startLink(browser, other, closed))

@@ -22,7 +22,7 @@ import { describeKeys, newKey } from '../../src/providers/saml/keys.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import { selfSigned } from '../_certificate.ts'
 import { serve } from '../_servers.ts'
-import { bare, idpMetadata, signXml } from '../providers/saml/_metadata.ts'
+import { bare, idpMetadata, redirectBinding, signXml } from '../providers/saml/_metadata.ts'
 
 const begins = new Date('2026-06-01T12:00:00Z')
 const [a, b] = ['a', 'b'].map((name) => bare(selfSigned(name).cert)) as [string, string]
@@ -157,6 +157,32 @@ suite('SAML connections are looked after', () => {
       'saml.certificate_dropped',
       'saml.certificate_waiting',
     ])
+  })
+
+  test('SML-26 another address to sign in at is told once and not used, until it is agreed beforehand', async (t) => {
+    const world = await started(t)
+    const { services } = world.app.sallyport
+    const { connectionId } = world
+    const ssoUrl = async () =>
+      (
+        (await readSettings(services.db, services.sealer, connectionId)) as {
+          idp: { ssoUrl: string }
+        }
+      ).idp.ssoUrl
+    const moved = `<md:SingleSignOnService Binding="${redirectBinding}" Location="https://new.example.com/sso"/>`
+    world.answers.body = idpMetadata({ certificates: [a], sso: moved })
+    await look(world)
+    await nextDay(world)
+    assert.equal(await ssoUrl(), 'https://idp.example.com/sso')
+    assert.deepEqual(await told(world), ['saml.metadata_refused'])
+    const { problem } = await readUpkeep(services.db, connectionId)
+    assert.match(problem!, /sign in at https:\/\/new\.example\.com\/sso/)
+    const connection = (await findConnection(services.db, connectionId))!
+    await followMetadata(services, connection, true, {}, world.app.clock.now())
+    await nextDay(world)
+    assert.equal(await ssoUrl(), 'https://new.example.com/sso')
+    assert.equal((await told(world)).at(-1), 'saml.address_taken')
+    assert.equal((await readUpkeep(services.db, connectionId)).problem, null)
   })
 
   test('SML-29 one that an administrator takes away is not taken again by itself, and one always stays', async (t) => {

@@ -100,6 +100,17 @@ describe('signing out through SAML', () => {
     assert.equal((await told('sessions.ended')).at(-1), 'provider')
   })
 
+  it('BCL-06 a sign-in that began before its provider ended the person’s sessions is refused, and a new one is not', async () => {
+    const browser = world.app.browser()
+    const begun = await world.begin(browser)
+    world.app.clock.advance(1000)
+    assert.equal((await byRedirect(request('late', 's-1'))).status, 303)
+    assert.equal((await world.answer(browser, begun, { nameId: nameId('late') })).status, 400)
+    assert.equal(await isIn(browser), false)
+    world.app.clock.advance(1000)
+    await signedIn('late')
+  })
+
   it('without a session named, all of the person’s end; by a form too', async () => {
     const first = await signedIn('cat', 's-1')
     const second = await signedIn('cat', 's-2')

@@ -140,7 +140,7 @@ describe('setting a connection up', () => {
     assert.equal((await browser.post(`${base}/${id}/activate`)).status, 409)
   })
 
-  it('ADM-02 PIP-13 a test counts only for the administrator who began it, in the same browser, while they are one', async () => {
+  it('ADM-02 PIP-13 CSR-08 a test counts only for the administrator who began it, in the same browser, while they are one', async () => {
     const { browser, userId } = await as('admin')
     const { browser: other } = await as('admin', `other-${n}`)
     const id = await drafted(browser)
