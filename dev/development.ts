@@ -15,6 +15,7 @@ import { dummyRoute, openWithDummy, seedDummy } from './dummy.ts'
 import { markForDevelopment } from './instance.ts'
 import type { DevelopmentProvider } from './provider.ts'
 import { seed } from './seed.ts'
+import { connectSignals } from './signals.ts'
 
 /** A Sallyport with an organization, Acme, whose people one can sign in as. Nothing listens yet. */
 export interface Development {
@@ -136,6 +137,7 @@ async function connect(
   const connectionId = await seed(services, provider)
   await refuseOtherPort(services, connectionId, provider)
   provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
+  await connectSignals(services, connectionId, provider)
   return connectionId
 }
 

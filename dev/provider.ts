@@ -1,7 +1,7 @@
 // A real OpenID provider for development and tests: an organization with three people and no passwords.
 
 import { getRequestListener } from '@hono/node-server'
-import { exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,6 +11,7 @@ import { randomToken } from '../src/lib/secrets.ts'
 import { configuration } from './provider/configuration.ts'
 import { startingPeople, type DevelopmentPerson } from './provider/people.ts'
 import { routes, securityHeaders } from './provider/routes.ts'
+import { createMessenger, type LogoutUris, type Messenger } from './provider/signals.ts'
 import { createStore } from './provider/store.ts'
 
 export type { DevelopmentPerson } from './provider/people.ts'
@@ -40,6 +41,10 @@ export interface DevelopmentProviderOptions {
 export type DevelopmentClient = {
   readonly clientId: string
   readonly redirectUris: readonly string[]
+  /** Where browsers may be sent after signing out here. @default nowhere */
+  readonly postLogoutRedirectUris?: readonly string[]
+  /** Where to say that a session here is over. @default nowhere, and then ID tokens do not name sessions */
+  readonly backchannelLogoutUri?: string
 } & (
   | {
       readonly tokenEndpointAuthMethod: 'client_secret_basic' | 'client_secret_post'
@@ -62,6 +67,10 @@ export interface DevelopmentProvider {
   restore(id: string): void
   /** Allows the first client one more redirect URI. */
   addRedirectUri(uri: string): void
+  /** Notes where the first client wants to be told of signing out, and where browsers go after it. */
+  registerLogout(uris: LogoutUris & { readonly after: string }): void
+  /** Tells applications what happens here. */
+  readonly messenger: Messenger
   /** Registers a client, or replaces its registration. */
   addClient(client: DevelopmentClient): void
   /** Stops listening and cuts off who is connected. */
@@ -101,7 +110,9 @@ export async function startDevelopmentProvider({
   const suspend = (id: string): void => setSuspended(id, true)
   const restore = (id: string): void => setSuspended(id, false)
 
+  const messenger = createMessenger({ issuer, clientId, key: jwks.keys[0] as JWK })
   const firstRedirectUris = [...redirectUris]
+  let logout: (LogoutUris & { readonly after: string }) | undefined
   function addClient(client: DevelopmentClient): void {
     store.saveClient(clientMetadata(client))
   }
@@ -111,11 +122,26 @@ export async function startDevelopmentProvider({
   }
   function saveFirstClient(): void {
     const tokenEndpointAuthMethod = 'client_secret_basic'
-    addClient({ clientId, clientSecret, tokenEndpointAuthMethod, redirectUris: firstRedirectUris })
+    addClient({
+      clientId,
+      clientSecret,
+      tokenEndpointAuthMethod,
+      redirectUris: firstRedirectUris,
+      ...(logout && {
+        postLogoutRedirectUris: [logout.after],
+        backchannelLogoutUri: logout.backchannel,
+      }),
+    })
   }
   saveFirstClient()
+  function registerLogout(uris: NonNullable<typeof logout>): void {
+    logout = uris
+    messenger.register(uris)
+    saveFirstClient()
+  }
 
-  const site = routes({ oidc, organization, people, suspend, restore, log })
+  const sessionsOf = (id: string) => store.sessionsOf(id, clientId)
+  const site = routes({ oidc, organization, people, suspend, restore, messenger, sessionsOf, log })
   // It may share its process with an application, whose `Response` must stay Node's own.
   const listener = getRequestListener(site.fetch, { overrideGlobalObjects: false })
   server.on('request', (request, response) => {
@@ -131,14 +157,20 @@ export async function startDevelopmentProvider({
     suspend,
     restore,
     addRedirectUri,
+    registerLogout,
+    messenger,
     addClient,
-    close: () => close(server),
+    async close() {
+      messenger.close()
+      await close(server)
+    },
   }
 }
 
 async function signingKeys(): Promise<JWKS> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
-  return { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' }] as JWKS['keys'] }
+  const key = { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: randomToken(16) }
+  return { keys: [key] as JWKS['keys'] }
 }
 
 function clientMetadata(client: DevelopmentClient): ClientMetadata {
@@ -148,6 +180,11 @@ function clientMetadata(client: DevelopmentClient): ClientMetadata {
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     require_auth_time: true,
+    post_logout_redirect_uris: [...(client.postLogoutRedirectUris ?? [])],
+    ...(client.backchannelLogoutUri && {
+      backchannel_logout_uri: client.backchannelLogoutUri,
+      backchannel_logout_session_required: true,
+    }),
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
     ...('jwks' in client ? { jwks: client.jwks } : { client_secret: client.clientSecret }),
   }

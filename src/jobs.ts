@@ -10,6 +10,7 @@ import type { Services } from './http/exchange.ts'
 import { deliver } from './mails/outbox.ts'
 import { purgeGuests } from './sessions/guests.ts'
 import { prune } from './sessions/revocations.ts'
+import { keepStreamsUp } from './verification/signal-upkeep.ts'
 import { keepUp } from './verification/upkeep.ts'
 
 /** What is done with each queued job: once for every transaction that left one, on whichever node takes it. */
@@ -57,6 +58,11 @@ export const recurring: readonly Recurring<Services>[] = [
     name: 'verification',
     every: minutes(1),
     run: (services) => keepUp(services, services.clock.now()),
+  },
+  {
+    name: 'signals',
+    every: seconds(15),
+    run: (services, signal) => keepStreamsUp(services, services.clock.now(), signal),
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },
 ]

@@ -9,6 +9,7 @@ import {
 import { listOrganizationMembers } from './api/organization-members.ts'
 import { readSaml } from './api/organization-saml.ts'
 import { backchannelLogout, logoutTokenLimit } from './api/backchannel-logout.ts'
+import { receiveSignals } from './api/signals.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -107,6 +108,8 @@ import { askToStart, receiveResponse, responseLimit } from './web/saml.ts'
 import { leaveScript, leaveScriptPath } from './web/leave-by-form.ts'
 import { hearByPost, hearByRedirect, ownMetadata } from './web/saml-messages.ts'
 import { askSaml, changeSaml, organizationSaml } from './web/organization-saml.ts'
+import { askSignals, changeSignals, organizationSignals } from './web/organization-signals.ts'
+import { frontchannelLogout } from './web/frontchannel-logout.ts'
 import { style, stylesheetPath } from './web/style.ts'
 import { tabsScript, tabsScriptPath } from './web/tabs.ts'
 
@@ -159,6 +162,21 @@ export const routes: readonly Route[] = [
     path: '/sso/:connection/backchannel-logout',
     access: 'public',
     endpoint: backchannelLogout,
+  },
+  {
+    ...read,
+    path: '/sso/:connection/frontchannel-logout',
+    access: 'public',
+    endpoint: frontchannelLogout,
+  },
+  {
+    method: 'POST',
+    csrf: 'none',
+    body: 'none',
+    crossSite: true,
+    path: '/ssf/:connection',
+    access: 'public',
+    endpoint: receiveSignals,
   },
   { ...read, path: '/sso/:connection/metadata', access: 'public', endpoint: ownMetadata },
   {
@@ -478,6 +496,25 @@ export const routes: readonly Route[] = [
     path: '/organizations/:org/connections/:connection',
     access: 'recent',
     endpoint: oneConnection,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/signals',
+    access: 'recent',
+    endpoint: organizationSignals,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/signals/:act',
+    access: 'recent',
+    endpoint: askSignals,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/signals/:act',
+    access: 'recent',
+    doing: 'Change what a provider tells us unasked',
+    endpoint: changeSignals,
   },
   {
     ...read,

@@ -62,6 +62,8 @@ export function configuration({ organization, people, store, jwks }: ProviderPar
     },
     features: {
       claimsParameter: { enabled: true },
+      // Whoever signs out here is signed out at every application that wants to know.
+      backchannelLogout: { enabled: true },
       devInteractions: { enabled: false },
       introspection: { enabled: true, allowedPolicy: isOwnToken },
       resourceIndicators: { enabled: false },

@@ -1,5 +1,6 @@
 import { html, raw } from 'hono/html'
 import type { DevelopmentPerson } from './people.ts'
+import { messages, type Messenger } from './signals.ts'
 
 /** A page, escaped. */
 export type Html = ReturnType<typeof html>
@@ -27,23 +28,56 @@ function page(organization: string, title: string, content: Html): Html {
     </html>`
 }
 
-/** The page at `/`: who there is, with a button to suspend or restore each. */
-export function peoplePage(organization: string, people: readonly DevelopmentPerson[]): Html {
+/** The page at `/`: who there is, with a button to suspend or restore each, and one for whatever applications can be told. */
+export function peoplePage(
+  organization: string,
+  people: readonly DevelopmentPerson[],
+  messenger: Messenger,
+): Html {
+  const { last, streaming, uris, accessToken } = messenger
   return page(
     organization,
     'People',
     html`<p>
         Suspending somebody ends their sessions and refresh tokens here at once. Applications learn
-        of it when they next ask.
+        of it when they next ask, or when they are told.
       </p>
+      ${
+        last
+          ? html`<p role="status">
+              Sent about ${last.person}: ${messages[last.what].label}. It was answered
+              <code>${last.answer}</code>
+            </p>`
+          : ''
+      }
       <ul>
-        ${people.map(personRow)}
+        ${people.map((person) => personRow(person, messenger))}
       </ul>
+      <h2>What can be sent</h2>
+      <dl>
+        ${Object.values(messages).map(
+          ({ label, does }) =>
+            html`<dt>${label}</dt>
+              <dd>${does}</dd>`,
+        )}
+        <dt>Front-channel logout</dt>
+        <dd>
+          Opens the application’s address in a frame, in this browser. It ends something only where
+          the application wants that, and where both share a site: on <code>localhost</code> that
+          takes the same name for both.
+        </dd>
+      </dl>
+      <p>
+        ${streaming ? 'An application gets events.' : 'No application gets events.'} To have them
+        sent, give it this provider’s address as the transmitter, and the access token
+        <code>${accessToken}</code>.
+        ${uris ? '' : 'None has said where it wants to hear of signing out.'}
+      </p>
       <p><a href="/session/end">Sign out of this provider</a></p>`,
   )
 }
 
-function personRow(person: DevelopmentPerson): Html {
+function personRow(person: DevelopmentPerson, { uris, streaming }: Messenger): Html {
   const [action, label] = person.suspended ? ['restore', 'Restore'] : ['suspend', 'Suspend']
   return html`<li>
     <div>
@@ -53,7 +87,44 @@ function personRow(person: DevelopmentPerson): Html {
     <form method="post" action="/people/${person.id}/${action}">
       <button aria-label="${label} ${person.name}">${label}</button>
     </form>
+    <details>
+      <summary aria-label="Tell applications about ${person.name}">Tell applications</summary>
+      ${Object.entries(messages).map(([name, message]) =>
+        ('event' in message ? streaming : uris)
+          ? sendForm(person, `send/${name}`, message.label)
+          : '',
+      )}
+      ${uris ? sendForm(person, 'front-channel', 'Front-channel logout') : ''}
+      ${streaming || uris ? '' : html`<p>There is nobody to tell.</p>`}
+    </details>
   </li>`
+}
+
+function sendForm({ id, name }: DevelopmentPerson, path: string, label: string): Html {
+  return html`<form method="post" action="/people/${id}/${path}">
+    <button aria-label="${label}: ${name}">${label}</button>
+  </form>`
+}
+
+/** Front-channel logout: the application's address, once for each of the person's sessions here. */
+export function framePage(
+  organization: string,
+  { name }: DevelopmentPerson,
+  frames: readonly string[],
+): Html {
+  return page(
+    organization,
+    'Front-channel logout',
+    html`<p>
+        ${
+          frames.length > 0
+            ? `The application is asked in a frame to end ${name}’s session. What it says stands here.`
+            : `${name} has no session here, so there is nothing to say.`
+        }
+      </p>
+      ${frames.map((src) => html`<iframe title="The application" src="${src}"></iframe>`)}
+      <p><a href="/">To the list of people</a></p>`,
+  )
 }
 
 /** What the sign-in page shows. */
@@ -143,6 +214,13 @@ button { font: inherit; min-height: 2.75rem; padding: .25rem .75rem; border: 1px
 button:hover { border-color: currentColor }
 .person { width: 100%; text-align: start; padding: .5rem 1rem }
 .person span { display: block; color: var(--quiet); font-size: .875rem }
+details { flex-basis: 100% }
+summary { cursor: pointer; min-height: 2.75rem; padding: .5rem 0; font-size: .875rem }
+details form { display: inline-block; margin: 0 .25rem .5rem 0 }
+h2 { font-size: 1.125rem; margin: 1.5rem 0 .5rem }
+dt { font-weight: 600 }
+dd { margin: 0 0 .5rem; color: var(--quiet); font-size: .875rem }
+iframe { width: 100%; height: 16rem; border: 1px solid var(--line); border-radius: .5rem }
 a { color: light-dark(#0b57c2, #8ab8ff) }
 :focus-visible { outline: 3px solid light-dark(#0b57c2, #8ab8ff); outline-offset: 2px }
 `

@@ -6,8 +6,9 @@ import { HTTPException } from 'hono/http-exception'
 import { errors, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Log } from '../../src/lib/log.ts'
 import { assuranceFor } from './configuration.ts'
-import { messagePage, peoplePage, signInPage, stylesheet } from './pages.ts'
+import { framePage, messagePage, peoplePage, signInPage, stylesheet } from './pages.ts'
 import type { DevelopmentPerson } from './people.ts'
+import { messages, type MessageName, type Messenger } from './signals.ts'
 
 /** What {@link routes} serves. */
 export interface ProviderSite {
@@ -16,13 +17,16 @@ export interface ProviderSite {
   readonly people: readonly DevelopmentPerson[]
   suspend(id: string): void
   restore(id: string): void
+  readonly messenger: Messenger
+  /** What the application knows a person's sessions here by. */
+  sessionsOf(id: string): readonly string[]
   readonly log: Log | undefined
 }
 
 type Env = { Bindings: HttpBindings }
 
-const policy = (formAction: string): string =>
-  `default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action ${formAction}`
+const policy = (formAction: string, frames = "'none'"): string =>
+  `default-src 'none'; frame-src ${frames}; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action ${formAction}`
 
 /**
  * Headers of every answer, the protocol endpoints' too. Browsers hold `form-action` against every redirect that follows
@@ -46,7 +50,7 @@ export function routes(site: ProviderSite): Hono<Env> {
   app.get('/', (c) => {
     c.header('content-security-policy', policy("'self'"))
     c.header('cache-control', 'no-store')
-    return c.html(peoplePage(organization, people))
+    return c.html(peoplePage(organization, people, site.messenger))
   })
 
   app.get('/provider.css', (c) => c.body(stylesheet, 200, { 'content-type': 'text/css' }))
@@ -58,6 +62,31 @@ export function routes(site: ProviderSite): Hono<Env> {
     else site.restore(id)
     return c.redirect('/', 303)
   })
+
+  app.post('/people/:id/send/:what', async (c) => {
+    const { id, what } = c.req.param()
+    const person = people.find((each) => each.id === id)
+    if (!person || !Object.hasOwn(messages, what)) return c.notFound()
+    await site.messenger.send(what as MessageName, person)
+    return c.redirect('/', 303)
+  })
+
+  app.post('/people/:id/front-channel', (c) => {
+    const person = people.find((each) => each.id === c.req.param('id'))
+    const { uris } = site.messenger
+    if (!person || !uris) return c.notFound()
+    const frames = site.sessionsOf(person.id).map((sid) => {
+      const url = new URL(uris.frontchannel)
+      url.searchParams.set('iss', oidc.issuer)
+      url.searchParams.set('sid', sid)
+      return url.href
+    })
+    c.header('content-security-policy', policy("'self'", new URL(uris.frontchannel).origin))
+    c.header('cache-control', 'no-store')
+    return c.html(framePage(organization, person, frames))
+  })
+
+  site.messenger.serve(app as never)
 
   app.get('/interaction/:uid', async (c) => {
     const { prompt, params } = await oidc.interactionDetails(c.env.incoming, c.env.outgoing)

@@ -6,6 +6,8 @@ export interface Store {
   readonly adapter: AdapterFactory
   /** Registers a client, or replaces its registration. */
   saveClient(metadata: ClientMetadata): void
+  /** What a client knows the sessions of a person by (`sid`). */
+  sessionsOf(person: string, clientId: string): readonly string[]
   /** Destroys the sessions, grants, codes and tokens of a person. */
   forgetPerson(id: string): void
 }
@@ -54,6 +56,11 @@ export function createStore(): Store {
   return {
     adapter,
     saveClient: (metadata) => void entries.set(`Client:${metadata.client_id}`, metadata),
+    sessionsOf: (person, clientId) =>
+      [...entries.entries()].flatMap(([key, payload]) => {
+        const sid = payload.authorizations?.[clientId]?.sid
+        return key.startsWith('Session:') && payload.accountId === person && sid ? [sid] : []
+      }),
     forgetPerson: (id) => forget((payload) => payload.accountId === id),
   }
 }

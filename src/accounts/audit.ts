@@ -36,6 +36,22 @@ export const auditActions = {
   'verification.braked':
     'More people than usual were said to be gone at once: nobody loses anything until an administrator confirms it.',
   'verification.brake_lifted': 'What the brake held was carried out.',
+  'signal.received':
+    'A provider’s shared signal was carried out; the data say which event, and what it came to.',
+  'signal.ignored':
+    'A provider’s shared signal changed nothing; the reason says why. Of those that say nothing about people here one is told once in a while.',
+  'signal.refused':
+    'A shared signal was not taken; the reason says why. The same one is told once in a while.',
+  'signals.set_up': 'A stream of shared signals was set up for a connection.',
+  'signals.verified': 'A stream of shared signals brought the event that shows that it works.',
+  'signals.status_changed':
+    'A transmitter has paused, disabled or resumed a stream of shared signals.',
+  'signals.removed':
+    'A connection gave its stream of shared signals up; the data say whether the transmitter was told, and how many people may sign in again.',
+  'connection.sign_out_changed':
+    'Whether signing out of a connection’s provider and here belong together was changed.',
+  'frontchannel.logout_refused':
+    'A provider’s page asked in a frame to end a session, and none was ended; the reason says why. Told once in a while.',
   'user.registered': 'An account was made.',
   'email.verification_sent': 'A link was mailed to an address, to prove whose it is.',
   'email.verified': 'An address was proven to be a person’s; it can sign them in.',

@@ -30,6 +30,10 @@ export interface Connection {
   readonly preset: string | null
   /** The settings that a test sign-in went through with; only those can be switched on. */
   readonly testedVersion: number | null
+  /** Whether the provider's own pages may end a browser's session in a frame. */
+  readonly frontchannelLogout: boolean
+  /** Whether signing out here leads to the provider's page for signing out. */
+  readonly signOutThere: boolean
   readonly createdAt: Date
   readonly organization: Organization
 }
@@ -278,6 +282,31 @@ function sealAmended(
   return JSON.stringify(before) === JSON.stringify(after) ? undefined : sealer.seal(after, where)
 }
 
+/** How signing out at a connection's provider and here belong together. */
+export type SigningOut = Partial<Pick<Connection, 'frontchannelLogout' | 'signOutThere'>>
+
+/** Changes how signing out at a connection's provider and here belong together. */
+export async function setSigningOut(
+  tx: Db,
+  { id, organization }: Pick<Connection, 'id' | 'organization'>,
+  { frontchannelLogout, signOutThere }: SigningOut,
+  by: { readonly actorId: string | undefined; readonly requestId: string | undefined },
+  now: Date,
+): Promise<void> {
+  await tx
+    .updateTable('connections')
+    .set({
+      ...(frontchannelLogout !== undefined && { frontchannel_logout: frontchannelLogout }),
+      ...(signOutThere !== undefined && { sign_out_there: signOutThere }),
+    })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .execute()
+  const event = { organizationId: organization.id, target: id, ...by }
+  const data = { frontchannel: frontchannelLogout, there: signOutThere }
+  await recordEvent(tx, { action: 'connection.sign_out_changed', ...event, data }, now)
+}
+
 /** Gives one of an organization's connections another name. Answers whether there was one to rename. */
 export async function renameConnection(
   db: Db,
@@ -483,6 +512,8 @@ function connectionRows(db: Db) {
       'connections.idp_initiated',
       'connections.preset',
       'connections.tested_version',
+      'connections.frontchannel_logout',
+      'connections.sign_out_there',
       'connections.created_at',
       'organizations.id as organization_id',
       'organizations.slug',
@@ -505,6 +536,8 @@ function toConnection(row: Row): Connection {
     idpInitiated: row.idp_initiated,
     preset: row.preset,
     testedVersion: row.tested_version,
+    frontchannelLogout: row.frontchannel_logout,
+    signOutThere: row.sign_out_there,
     createdAt: row.created_at,
     organization: { id: row.organization_id, slug: row.slug, name: row.organization_name },
   }

@@ -6,7 +6,7 @@ import type { ProofData } from '../providers/proof.ts'
 export interface Identity {
   readonly id: string
   readonly userId: string
-  /** `suspended`: signing in is refused. `gone`: the account was deleted. */
+  /** `suspended`: signing in is refused, here or by the provider's word. `gone`: the account was deleted. */
   readonly owner: 'active' | 'suspended' | 'gone'
   /** Whether the organization has removed this person; signing in does not bring them back. */
   readonly removed: boolean
@@ -36,6 +36,7 @@ export async function findIdentity(
     .select([
       'identities.id',
       'identities.user_id',
+      'identities.signal_disabled_at',
       'users.suspended_at',
       'users.deleted_at',
       'memberships.id as membership',
@@ -54,7 +55,11 @@ export async function findIdentity(
   return {
     id: row.id,
     userId: row.user_id,
-    owner: row.deleted_at ? 'gone' : row.suspended_at ? 'suspended' : 'active',
+    owner: row.deleted_at
+      ? 'gone'
+      : row.suspended_at || row.signal_disabled_at
+        ? 'suspended'
+        : 'active',
     removed: row.membership === null || row.removed_at !== null,
   }
 }

@@ -27,6 +27,7 @@ export const limits = {
   set_up_checks: { most: 20, per: minutes(10) },
   mails: { most: 2000, per: hours(1) },
   logouts_of_connection: { most: 1200, per: minutes(1) },
+  signals_of_connection: { most: 6000, per: minutes(1) },
   invitations_of_organization: { most: 200, per: hours(1) },
   organizations_of_person: { most: 5, per: hours(24) },
 } as const satisfies Record<string, Limit>

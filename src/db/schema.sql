@@ -120,6 +120,8 @@ create table connections (
   outage_policy text not null default 'lock'::text,
   checks_per_second integer not null default 10,
   checks_burst integer not null default 20,
+  frontchannel_logout boolean not null default false,
+  sign_out_there boolean not null default false,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
   constraint connections_check_every_minutes_check CHECK (((check_every_minutes >= 1) AND (check_every_minutes <= 43200))),
@@ -205,6 +207,9 @@ create table identities (
   failing_since timestamp with time zone,
   failures integer not null default 0,
   held boolean not null default false,
+  signal_disabled_at timestamp with time zone,
+  signal_disabled_by text,
+  signal_at timestamp with time zone,
   constraint identities_connection_id_issuer_subject_key UNIQUE (connection_id, issuer, subject),
   constraint identities_connection_id_user_id_key UNIQUE (connection_id, user_id),
   constraint identities_pkey PRIMARY KEY (id),
@@ -402,6 +407,7 @@ create table session_proofs (
   proved_at timestamp with time zone not null,
   last_seen_at timestamp with time zone not null,
   name_id text,
+  id_token_hint bytea,
   constraint session_proofs_pkey PRIMARY KEY (session_id, organization_id),
   constraint session_proofs_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
   constraint session_proofs_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE,
@@ -480,6 +486,32 @@ create table setup_links (
   constraint setup_links_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
 CREATE INDEX setup_links_expires_at ON setup_links USING btree (expires_at);
+
+create table signal_streams (
+  connection_id uuid not null,
+  settings bytea not null,
+  issuer text not null,
+  stream_id text not null,
+  audience text[] not null,
+  delivery text not null,
+  push_hash bytea,
+  status text not null default 'enabled'::text,
+  status_reason text,
+  awaited_hash bytea,
+  asked_at timestamp with time zone,
+  verified_at timestamp with time zone,
+  last_event text,
+  last_event_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  failing_reason text,
+  due_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  constraint signal_streams_pkey PRIMARY KEY (connection_id),
+  constraint signal_streams_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint signal_streams_delivery_check CHECK ((delivery = ANY (ARRAY['push'::text, 'poll'::text]))),
+  constraint signal_streams_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'paused'::text, 'disabled'::text])))
+);
+CREATE INDEX signal_streams_due_at ON signal_streams USING btree (due_at);
 
 create table sso_exemptions (
   session_id uuid not null,

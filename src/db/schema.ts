@@ -99,6 +99,8 @@ export interface Connections {
   outage_policy: Generated<string>
   checks_per_second: Generated<number>
   checks_burst: Generated<number>
+  frontchannel_logout: Generated<boolean>
+  sign_out_there: Generated<boolean>
 }
 
 export interface Domains {
@@ -157,6 +159,9 @@ export interface Identities {
   failing_since: Date | null
   failures: Generated<number>
   held: Generated<boolean>
+  signal_disabled_at: Date | null
+  signal_disabled_by: string | null
+  signal_at: Date | null
 }
 
 export interface Instance {
@@ -288,6 +293,7 @@ export interface SessionProofs {
   proved_at: Date
   last_seen_at: Date
   name_id: string | null
+  id_token_hint: Buffer | null
 }
 
 export interface Sessions {
@@ -327,6 +333,27 @@ export interface SetupLinks {
   withdrawn_at: Date | null
   created_at: Date
   tested_at: Date | null
+}
+
+export interface SignalStreams {
+  connection_id: string
+  settings: Buffer
+  issuer: string
+  stream_id: string
+  audience: string[]
+  delivery: string
+  push_hash: Buffer | null
+  status: Generated<string>
+  status_reason: string | null
+  awaited_hash: Buffer | null
+  asked_at: Date | null
+  verified_at: Date | null
+  last_event: string | null
+  last_event_at: Date | null
+  failing_since: Date | null
+  failing_reason: string | null
+  due_at: Date
+  created_at: Date
 }
 
 export interface SsoExemptions {
@@ -391,6 +418,7 @@ export interface DB {
   session_proofs: SessionProofs
   sessions: Sessions
   setup_links: SetupLinks
+  signal_streams: SignalStreams
   sso_exemptions: SsoExemptions
   used_once: UsedOnce
   user_emails: UserEmails

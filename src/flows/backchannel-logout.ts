@@ -48,12 +48,14 @@ export async function rememberEnded(
   tx: Db,
   connectionId: string,
   over: { readonly session: string } | { readonly subject: string },
-  now: Date,
+  at: Date,
 ): Promise<void> {
   const name = 'session' in over ? `sid ${over.session}` : `sub ${over.subject}`
   await sql`
-    insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(now, remembered)})
-    on conflict (kind, scope, id) do update set until = excluded.until`.execute(tx)
+    insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(at, remembered)})
+    on conflict (kind, scope, id) do update set until = greatest(used_once.until, excluded.until)`.execute(
+    tx,
+  )
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Place, Sealer } from '../lib/seal.ts'
 import { refused } from '../providers/faults.ts'
 import type { HeardLogout, LogoutPost, Provider } from '../providers/provider.ts'
 import { takeProofs } from '../sessions/ending.ts'
+import { openIdToken } from '../sessions/id-token-hint.ts'
 import { listProvided, type Provided } from '../sessions/provided.ts'
 import { revoke, type Revoking } from '../sessions/revoke.ts'
 import { rememberEnded } from './backchannel-logout.ts'
@@ -26,6 +27,11 @@ export interface Parting {
   /** The organization's name. */
   readonly organization: string
   readonly to: URL
+}
+
+/** Where a provider's page for signing out may send the browser afterwards. */
+export function signedOutUriOf(origin: string): string {
+  return `${origin}/logout/done`
 }
 
 /** How long a provider may take to answer, in milliseconds. */
@@ -54,7 +60,7 @@ export async function partingsOf(
 
 async function leave(
   services: ProviderLogoutServices,
-  { connectionId, ...known }: Omit<Provided, 'organization'>,
+  { connectionId, identityId, idTokenHint, ...known }: Omit<Provided, 'organization'>,
 ): Promise<URL | undefined> {
   const { sealer, clock, origin, log } = services
   try {
@@ -62,7 +68,9 @@ async function leave(
     const until = later(clock.now(), answerWithin).getTime()
     const handle = sealer.seal({ until }, place(connectionId)).toString('base64url')
     const redirectUri = redirectUriOf(origin, connectionId)
-    return await provider.logout?.({ redirectUri, handle, ...known })
+    const idToken = idTokenHint ? openIdToken(sealer, identityId!, idTokenHint) : undefined
+    const returnTo = signedOutUriOf(origin)
+    return await provider.logout?.({ redirectUri, handle, returnTo, idToken, ...known })
   } catch (err) {
     log.warn({ err, connectionId }, 'a provider could not be told that a session is over')
     return undefined

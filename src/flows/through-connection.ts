@@ -16,6 +16,7 @@ import type { Db } from '../db/open.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Claims, Proof } from '../providers/proof.ts'
+import { sealIdToken } from '../sessions/id-token-hint.ts'
 import type { Joining, Way } from './admission.ts'
 import { assertNotEnded } from './backchannel-logout.ts'
 import { asksToRegister } from './registration.ts'
@@ -53,6 +54,12 @@ export function throughConnection(
   const event = (actorId: string) => ({ actorId, organizationId, requestId })
   const accept = (tx: Db, userId: string, now: Date) =>
     acceptInvitation(tx, { id: invitationId!, userId, addresses, ...event(userId) }, now)
+  /** Kept only where signing out leads to the provider: it says who somebody is. */
+  async function hintFor(tx: Db, identityId: string): Promise<Buffer | undefined> {
+    if (proof.idToken === undefined) return undefined
+    const connection = await findConnection(tx, connectionId)
+    return connection?.signOutThere ? sealIdToken(sealer, identityId, proof.idToken) : undefined
+  }
   return {
     organizationId,
     told: { connection: connectionId },
@@ -103,6 +110,7 @@ export function throughConnection(
         organizationId,
         identityId: id,
         configVersion,
+        idTokenHint: await hintFor(tx, id),
         roleChanged: role !== undefined,
       }
     },

@@ -13,14 +13,29 @@ export async function readForm(
   limit: number = formLimit,
 ): Promise<Record<string, string>> {
   if (sendsNothing(request.headers)) return Object.create(null)
-  assertType(request.headers, 'application/x-www-form-urlencoded')
-  const fields = new URLSearchParams(await readText(request, limit))
+  const fields = new URLSearchParams(
+    await readBody(request, 'application/x-www-form-urlencoded', limit),
+  )
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of fields) {
     if (name in form) throw new AppError('invalid_request', { reason: 'duplicate_field' })
     form[name] = value
   }
   return form
+}
+
+/**
+ * Reads the text of a body of one type, of at most `limit` bytes.
+ * @throws AppError `unsupported_media_type` for any other type or a compressed body, `payload_too_large`, and
+ * `invalid_request` for broken UTF-8
+ */
+export function readBody(
+  request: Pick<Request, 'headers' | 'body'>,
+  type: string,
+  limit: number,
+): Promise<string> {
+  assertType(request.headers, type)
+  return readText(request, limit)
 }
 
 /** A request that says nothing of a body has none (RFC 9112 §6.3), and so an empty form. */

@@ -18,6 +18,14 @@ export function policyLeavingTo({ origin, protocol }: URL): string {
   return policyWithScript.replace("form-action 'self'", `form-action ${to}`)
 }
 
+/** For an answer that pages of these origins, and no others, may show in a frame. */
+export function policyFramedBy(origins: readonly string[]): string {
+  return contentSecurityPolicy.replace(
+    "frame-ancestors 'none'",
+    `frame-ancestors ${origins.join(' ')}`,
+  )
+}
+
 /** On every answer. A page may bring a content security policy of its own. */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': contentSecurityPolicy,
@@ -52,6 +60,9 @@ export function secure(
   const { headers } = response
   for (const [name, value] of Object.entries(headersOfEveryAnswer({ https })))
     if (!ownToSay.includes(name) || !headers.has(name)) headers.set(name, value)
+  // The older header knows only all or nothing; what the policy says more exactly would be in vain beside it.
+  if (!headers.get('content-security-policy')!.includes("frame-ancestors 'none'"))
+    headers.delete('x-frame-options')
   headers.set('x-request-id', requestId)
   return response
 }

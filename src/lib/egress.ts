@@ -16,7 +16,7 @@ import type { Target, TargetPolicy } from './targets.ts'
 /** One request to the outside. */
 export interface EgressRequest {
   /** @default 'GET' */
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   /** Whose share of the outgoing connections this uses: a connection id. */

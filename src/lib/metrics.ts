@@ -187,6 +187,11 @@ export const metrics = {
     [],
     [1, 5, 15, 60, 300, 900, 1800, 3600, 4500, 7200, 14400, 86400],
   ),
+  signals: new Counter(
+    'sallyport_signals_total',
+    'Shared signals that providers sent, by event and what they came to: end, check, disable, enable, purge; none where they changed nothing, refused where they were not taken.',
+    ['event', 'came'],
+  ),
   connections: new Read(
     'gauge',
     'sallyport_database_connections',

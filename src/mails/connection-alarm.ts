@@ -1,7 +1,7 @@
 import type { Mail } from './letter.ts'
 import { inUtc } from './time.ts'
 
-type What = 'outage' | 'misconfigured' | 'brake'
+type What = 'outage' | 'misconfigured' | 'brake' | 'signals'
 
 const subjects: Readonly<Record<`${What} ${'begun' | 'over'}`, string>> = {
   'outage begun': 'does not answer',
@@ -10,6 +10,8 @@ const subjects: Readonly<Record<`${What} ${'begun' | 'over'}`, string>> = {
   'misconfigured over': 'answers again',
   'brake begun': 'says that unusually many people are gone',
   'brake over': 'is back to normal',
+  'signals begun': 'tells us nothing any more',
+  'signals over': 'tells us again what happens',
 }
 
 const meanings: Readonly<Record<What, string>> = {
@@ -19,6 +21,8 @@ const meanings: Readonly<Record<What, string>> = {
     'It says that it does not know us, or not with these credentials: a client secret may have run out, or a setting may have changed there. Nobody is signed out because of that, but nobody who leaves is noticed either.',
   brake:
     'That many at once may be a mistake at the provider, so nobody has been signed out yet. If they are gone indeed, confirm it on the page below.',
+  signals:
+    'Its shared signals do not arrive. Nobody is signed out because of that, but whoever is suspended there is noticed only when the provider is asked again.',
 }
 
 /** To administrators of an organization whose provider is in trouble, once when it begins and once when it is over. */

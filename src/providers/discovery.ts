@@ -12,6 +12,8 @@ export interface ServerMetadata {
   readonly token_endpoint: string
   readonly jwks_uri: string
   readonly userinfo_endpoint?: string | undefined
+  /** Where people sign out (OpenID Connect RP-Initiated Logout 1.0 §2). */
+  readonly end_session_endpoint?: string | undefined
   /** Whether every authorization response carries `iss` (RFC 9207 §3). */
   readonly authorization_response_iss_parameter_supported?: boolean | undefined
   readonly token_endpoint_auth_methods_supported?: readonly string[] | undefined
@@ -24,6 +26,7 @@ const metadata = z.object({
   token_endpoint: z.string(),
   jwks_uri: z.string(),
   userinfo_endpoint: z.string().optional(),
+  end_session_endpoint: z.string().optional(),
   authorization_response_iss_parameter_supported: z.boolean().optional(),
   token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
   id_token_signing_alg_values_supported: z.array(z.string()).optional(),

@@ -25,7 +25,10 @@ const cooldown = seconds(30)
 const recall = createMemory<KeySet>()
 
 /** The keys behind a provider's `jwks_uri`, at most ten minutes old. */
-export function keysOf(metadata: ServerMetadata, context: ProviderContext): KeySet {
+export function keysOf(
+  metadata: Pick<ServerMetadata, 'issuer' | 'jwks_uri'>,
+  context: ProviderContext,
+): KeySet {
   const { issuer, jwks_uri } = metadata
   const key = `${context.connectionId} ${issuer} ${jwks_uri}`
   return recall(context.egress, key, () =>

@@ -9,6 +9,8 @@ export interface Signed {
   readonly algorithms: readonly SigningAlgorithm[]
   /** The values of `typ` that are read; a header may say nothing of it. */
   readonly types: readonly string[]
+  /** Whether a header must say one of them. @default false */
+  readonly typed?: boolean
   /** The reason of a refusal, from what is wrong. */
   readonly invalid: (what: string) => string
 }
@@ -43,12 +45,12 @@ function isBase64url(part: string): boolean {
 
 function readHeader(
   header: JsonObject,
-  { algorithms, types, invalid }: Signed,
+  { algorithms, types, typed = false, invalid }: Signed,
 ): { alg: SigningAlgorithm; kid: string | undefined } {
   const alg = algorithms.find((name) => name === header.alg)
   const { kid, typ } = header
   if (alg === undefined) throw refused(invalid('alg'))
-  if (typ !== undefined && !(typeof typ === 'string' && types.includes(typ)))
+  if ((typed || typ !== undefined) && !(typeof typ === 'string' && types.includes(typ)))
     throw refused(invalid('typ'))
   // No extension is understood, so none that must be understood is accepted (RFC 7515 §4.1.11).
   if (header.crit !== undefined || header.b64 !== undefined) throw refused(invalid('crit'))

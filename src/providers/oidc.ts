@@ -15,6 +15,7 @@ import { checkOidc } from './oidc-check.ts'
 import { checkGroups, display } from './oidc-claims.ts'
 import { oidcConfig, type OidcConfig } from './oidc-config.ts'
 import { verifyLogoutToken, type ProviderLogout } from './logout-token.ts'
+import { framesOf, logoutUrl } from './oidc-logout.ts'
 import { prove, type Proof } from './proof.ts'
 import type { Destination, Provider, ProviderContext, Remembered } from './provider.ts'
 
@@ -32,6 +33,8 @@ function open(config: OidcConfig, context: ProviderContext): Provider {
     begin: (to) => begin(to, config, context),
     complete: (back, remember) => complete(back, remember, config, context),
     readLogout: (token) => readLogout(token, config, context),
+    logout: (ended) => logoutUrl(ended, config, context),
+    frames: () => framesOf(config, context),
     again: askAgain(config, context),
   }
 }
@@ -211,6 +214,7 @@ function toProof(
       sessionEndsAt: new Date(sessionEnd * 1000).toISOString(),
     }),
     claims: display(idToken, more, config),
+    idToken: tokens.id_token,
     grant: grantOf(
       {
         accessToken: tokens.access_token,

@@ -21,6 +21,8 @@ export interface ProofData {
   readonly claims: Claims
   /** For asking again later. Secret. */
   readonly grant?: Grant
+  /** The ID token as it was issued: a hint for signing out at the provider, and good for nothing else. */
+  readonly idToken?: string
 }
 
 /** A SAML name identifier, as it was sent (SAML Core §2.2.3). */

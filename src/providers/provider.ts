@@ -57,6 +57,18 @@ export interface EndedSession {
   readonly handle: string
   readonly nameId?: NameId | undefined
   readonly providerSession?: string | undefined
+  /** Whether the organization wants people led to the provider's own page for signing out. */
+  readonly wanted?: boolean | undefined
+  /** Where that page may send the browser afterwards. */
+  readonly returnTo?: string | undefined
+  /** The ID token that the session began with. */
+  readonly idToken?: string | undefined
+}
+
+/** Whose pages may end a browser's session in a frame. */
+export interface Frames {
+  readonly issuer: string
+  readonly origins: readonly string[]
 }
 
 /** A message about signing out: the query that it came in as it was sent, or the form. */
@@ -116,6 +128,11 @@ export interface Provider {
   readonly again?: Again
   /** Where to send a browser whose session here is over, so that the provider ends its own too; undefined: nowhere. */
   logout?(ended: EndedSession): Promise<URL | undefined>
+  /**
+   * Whose pages these are (OpenID Connect Front-Channel Logout 1.0 §2); absent where no provider of that kind has any.
+   * @throws AppError `sso_failed`, `sso_unavailable`
+   */
+  frames?(): Promise<Frames>
   /**
    * Judges a message of the provider's about signing out.
    * @throws AppError `sso_failed` with the true `reason`

@@ -131,6 +131,7 @@ async function bury(tx: Db, connectionId: string, now: Date): Promise<void> {
     .where('id', '=', connectionId)
     .execute()
   await tx.deleteFrom('connection_versions').where('connection_id', '=', connectionId).execute()
+  await tx.deleteFrom('signal_streams').where('connection_id', '=', connectionId).execute()
   await tx
     .updateTable('setup_links')
     .set({ withdrawn_at: sql`coalesce(withdrawn_at, ${now})` })

@@ -22,6 +22,10 @@ export interface ProofsToEnd {
   readonly identityId?: string | undefined
   /** The provider's own name for its session (OIDC `sid`, SAML SessionIndex). */
   readonly providerSession?: string | undefined
+  /** Only what this session proves. */
+  readonly sessionId?: string | undefined
+  /** Only what was proven until then. @default whenever it was */
+  readonly until?: Date | undefined
   /** Only those that the connection's provider began under that name. */
   readonly provided?: ProvidedSessions | undefined
   /** Why a session with nothing left ended. @default 'revoked_by_admin' */
@@ -138,6 +142,7 @@ export async function takeProofs(
   now: Date,
 ): Promise<{ result: EndedCounts; targets: readonly Target[] }> {
   const { organizationId, userId, connectionId, identityId, providerSession, provided } = which
+  const { sessionId, until } = which
   const ofPerson = userId ? sql`and s.user_id = ${userId}` : sql``
   const ofProof = sql.join(
     [
@@ -145,6 +150,8 @@ export async function takeProofs(
       ...(connectionId ? [sql`p.connection_id = ${connectionId}`] : []),
       ...(identityId ? [sql`p.identity_id = ${identityId}`] : []),
       ...(providerSession === undefined ? [] : [sql`p.provider_session = ${providerSession}`]),
+      ...(sessionId ? [sql`p.session_id = ${sessionId}`] : []),
+      ...(until ? [sql`p.proved_at <= ${until}`] : []),
       ...(provided ? whichProvided(provided) : []),
     ],
     sql` and `,
@@ -165,7 +172,7 @@ export async function takeProofs(
       and not exists (select from session_proofs p where p.session_id = s.id)
     returning s.id`.execute(tx)
   const result = { sessions: over.length, proofs: ids.length - over.length }
-  const narrow = userId ?? identityId ?? providerSession ?? provided
+  const narrow = userId ?? identityId ?? providerSession ?? sessionId ?? provided
   const of = provided
     ? 'provider'
     : identityId

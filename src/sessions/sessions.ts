@@ -18,6 +18,8 @@ export type Grounds =
       readonly organizationId: string
       readonly identityId: string
       readonly configVersion: number
+      /** The sealed ID token of the sign-in, where signing out is to lead to the provider. */
+      readonly idTokenHint?: Buffer | undefined
     }
   | { readonly proof: PersonalProof; readonly organizationId?: undefined }
 
@@ -180,9 +182,9 @@ async function mayKeep(tx: Db, { organizationId }: Grounds): Promise<boolean> {
 async function carryOver(tx: Db, from: string, to: string): Promise<void> {
   await sql`
     insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at,
-      acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at)
+      acr, amr, provider_session, name_id, id_token_hint, not_on_or_after, proved_at, last_seen_at)
     select ${to}, organization_id, connection_id, identity_id, config_version, authenticated_at,
-      acr, amr, provider_session, name_id, not_on_or_after, proved_at, last_seen_at
+      acr, amr, provider_session, name_id, id_token_hint, not_on_or_after, proved_at, last_seen_at
     from session_proofs where session_id = ${from}`.execute(tx)
   await sql`
     insert into sso_exemptions (session_id, organization_id, user_id, until)
@@ -328,7 +330,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     await letInPersonallyIn(tx, sessionId, now)
     return
   }
-  const { proof, identityId, organizationId, configVersion } = grounds
+  const { proof, identityId, organizationId, configVersion, idTokenHint } = grounds
   const proven = {
     connection_id: proof.connectionId,
     identity_id: identityId,
@@ -341,6 +343,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     amr: proof.amr ? [...proof.amr] : null,
     provider_session: proof.providerSession ?? null,
     name_id: proof.nameId ? JSON.stringify(proof.nameId) : null,
+    id_token_hint: idTokenHint ?? null,
   }
   await tx
     .insertInto('session_proofs')

@@ -5,7 +5,7 @@ import { days, later } from '../lib/clock.ts'
 import type { Outbox } from '../mails/outbox.ts'
 
 /** What administrators are told of, each kind once for as long as it lasts. */
-export type Trouble = 'outage' | 'misconfigured' | 'brake'
+export type Trouble = 'outage' | 'misconfigured' | 'brake' | 'signals'
 
 /** Trouble of one connection, and since when: that names it. */
 export interface Alarm {

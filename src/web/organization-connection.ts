@@ -17,6 +17,7 @@ import {
 } from './organization-connections.ts'
 import { joiningWords } from './organization-joining.ts'
 import { samlKeysSection } from './organization-saml.ts'
+import { signalsSection } from './organization-signals.ts'
 import { buttonForm, html, seeOther, type Html } from './page.ts'
 import { beginTest, finishTest, showTest } from './test-sign-in.ts'
 import { ago, moment } from './time.ts'
@@ -75,8 +76,8 @@ export const oneConnection: Endpoint = async (exchange) => {
         }
       </section>
       ${joiningSection(administered)} ${await samlKeysSection(exchange, organization, connection)}
-      ${linkedSection(administered, counts)} ${linkSection(administered, links, now)}
-      ${endSection(administered)}`,
+      ${await signalsSection(exchange, administered)} ${linkedSection(administered, counts)}
+      ${linkSection(administered, links, now)} ${endSection(administered)}`,
   )
 }
 

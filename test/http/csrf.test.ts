@@ -41,6 +41,7 @@ const fromElsewhere: Readonly<Record<string, string>> = {
   '/sso/:connection/backchannel-logout':
     'a signed token, from the provider itself; it ends what it names',
   '/sso/:connection/slo': 'a signed message; it ends what it names, whoever brings it',
+  '/ssf/:connection': 'a signed event, from whoever was told how to authenticate',
 }
 
 it('CSR-01 every route that changes something is for our own pages only', () => {
