@@ -23,6 +23,8 @@ export interface Loaded {
 export interface SignIns extends Load {
   readonly origin: string
   readonly connectionId: string
+  /** Where the SAML provider is; without one it is by OpenID Connect. */
+  readonly saml?: number
 }
 
 /** What to send on a connection, each in turn, and how to know the right answer. */
@@ -92,21 +94,59 @@ const agent = new Agent({ keepAlive: true })
 /** Signs people in, each in a new browser: start, then callback, until the session's cookie is there. */
 async function signIn(load: SignIns): Promise<Loaded & { cookies: string[] }> {
   const cookies: string[] = []
+  const way = load.saml ? signInBySaml : signInByOidc
   let people = 0
   const loaded = await repeat(load, () => {
     // Each connection has its own person, because two sign-ins of one person wait for each other.
     const sub = `person-${people++}`
     return {
-      once: async () => void cookies.push(await signInOnce(load, sub)),
+      once: async () => void cookies.push(await way(load, sub)),
       end: () => {},
     }
   })
   return { ...loaded, cookies: cookies.slice(-200) }
 }
 
-async function signInOnce({ port, origin, connectionId }: SignIns, sub: string): Promise<string> {
+async function signInByOidc(load: SignIns, sub: string): Promise<string> {
+  const { to, browser } = await leave(load)
+  const { state, nonce } = Object.fromEntries(to.searchParams)
+  const code = Buffer.from(JSON.stringify({ sub, nonce })).toString('base64url')
+  return comeBack(load, `/sso/${load.connectionId}/callback?code=${code}&state=${state}`, browser)
+}
+
+async function signInBySaml(load: SignIns, sub: string): Promise<string> {
+  const { port, origin, connectionId, saml } = load
+  const { to, browser } = await leave(load)
+  const { SAMLRequest = '', RelayState = '' } = Object.fromEntries(to.searchParams)
+  const base = `${origin}/sso/${connectionId}`
+  const asked = new URLSearchParams({ request: SAMLRequest, sub, base })
+  const { body: SAMLResponse } = await send({ port: saml, path: `/?${asked}` })
+  const { answer } = await send(
+    {
+      port,
+      method: 'POST',
+      path: `/sso/${connectionId}/acs`,
+      headers: {
+        origin: 'https://idp.example',
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'navigate',
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+    },
+    String(new URLSearchParams({ SAMLResponse, RelayState })),
+  )
+  if (answer.statusCode !== 303) throw new Error(`The post ended with ${answer.statusCode}.`)
+  return comeBack(load, answer.headers.location!, browser)
+}
+
+/** As far as the way to the provider. */
+async function leave({
+  port,
+  origin,
+  connectionId,
+}: SignIns): Promise<{ to: URL; browser: string }> {
   const ours = { origin, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' }
-  const left = await send(
+  const { answer: left } = await send(
     {
       port,
       method: 'POST',
@@ -116,26 +156,29 @@ async function signInOnce({ port, origin, connectionId }: SignIns, sub: string):
     'return_to=/account',
   )
   const to = new URL(/url=(.*)$/.exec(String(left.headers['refresh']))?.[1] ?? 'about:blank')
-  const { state, nonce } = Object.fromEntries(to.searchParams)
-  const browser = cookiesOf(left)
-  const code = Buffer.from(JSON.stringify({ sub, nonce })).toString('base64url')
-  const back = await send({
+  return { to, browser: cookiesOf(left) }
+}
+
+async function comeBack({ port }: SignIns, path: string, browser: string): Promise<string> {
+  const { answer: back } = await send({
     port,
-    path: `/sso/${connectionId}/callback?code=${code}&state=${state}`,
+    path,
     headers: { cookie: browser, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
   })
   if (back.statusCode !== 303) throw new Error(`The sign-in ended with ${back.statusCode}.`)
   return cookiesOf(back)
 }
 
-async function send(options: RequestOptions, body = ''): Promise<IncomingMessage> {
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+async function send(
+  options: RequestOptions,
+  body = '',
+): Promise<{ answer: IncomingMessage; body: string }> {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     request({ host: '127.0.0.1', agent, ...options }, resolve)
       .on('error', reject)
       .end(body)
   })
-  await text(response)
-  return response
+  return { answer, body: await text(answer) }
 }
 
 function cookiesOf({ headers }: IncomingMessage): string {

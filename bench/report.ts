@@ -1,4 +1,4 @@
-import { elsewhere, unmeasured, type Figure, type FigureKind } from './figures.ts'
+import { elsewhere, type Figure, type FigureKind } from './figures.ts'
 import { busyness, inOneLine, type Machine } from './machine.ts'
 
 /** One run, as it is written down. */
@@ -48,7 +48,6 @@ Server, PostgreSQL and load share these cores. ${effort === 'quick' ? 'A quick r
       '',
       ...[busyness(machine), ...notes].filter(Boolean),
       `Measured by commands of their own: ${elsewhere.join('; ')}.`,
-      `Not measured yet: ${unmeasured.join('; ')}.`,
     ].join('\n'),
   )
 }

@@ -5,7 +5,7 @@ import { drawChart } from './chart.ts'
 import { allRounds, runCoherence } from './coherence/run.ts'
 import { describeFigures, type Figures } from './figures.ts'
 import { busyNow, describeMachine } from './machine.ts'
-import { measureAuthenticate, measureSignIn, measureVerify } from './measure.ts'
+import { measureAuthenticate, measureSaml, measureSignIn, measureVerify } from './measure.ts'
 import { measurePurge } from './purge.ts'
 import { createProgress, printResults, type Results } from './report.ts'
 import type { Effort, Tell } from './rounds.ts'
@@ -20,6 +20,7 @@ const measurements: Readonly<Record<string, Measure>> = {
   verify: measureVerify,
   authenticate: measureAuthenticate,
   'sign-in': measureSignIn,
+  saml: measureSaml,
   start: (_stage, effort, tell) => measureStart(effort, tell),
 }
 
@@ -30,6 +31,12 @@ const programs: Readonly<Record<string, () => Promise<void>>> = {
   },
   slides: () => measureSlides(Number(values.sessions)),
   coherence: () => runCoherence(Number(values.rounds), values.out),
+  verification: async () => {
+    const { runVerification } = await import('./verification/run.ts')
+    const met = await runVerification(values.quick ? 'quick' : 'full', values.out)
+    // A quick run is too small to meet anything.
+    if (!values.quick && !met) process.exitCode = 1
+  },
   growth: async () => (await import('./growth.ts')).grow(),
   simulate: async () => (await import('./simulate.ts')).simulate(),
 }

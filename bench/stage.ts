@@ -41,12 +41,16 @@ export async function setStage({ seconds }: Effort): Promise<Stage> {
   }
 }
 
-/** Whole sign-ins through the OIDC flow, over HTTP, each in a new browser. */
+/** Another connection to sign in through. */
+export type Through = Pick<SignIns, 'connectionId' | 'saml'>
+
+/** Whole sign-ins, over HTTP, each in a new browser. @param through by OpenID Connect, unless it says otherwise */
 export function signPeopleIn(
   { sallyport, load }: Pick<Stage, 'sallyport' | 'load'>,
   seconds: number,
+  through: Through = { connectionId: sallyport.ready.connectionId },
 ) {
-  const { port, origin, connectionId } = sallyport.ready
-  const job: SignIns = { port, origin, connectionId, connections: signInsAtOnce, seconds }
+  const { port, origin } = sallyport.ready
+  const job: SignIns = { port, origin, ...through, connections: signInsAtOnce, seconds }
   return load.ask<Loaded & { cookies: string[] }>('signIn', job)
 }

@@ -41,7 +41,8 @@ export function homeRoute(
             <h2 id="provider">Their identity provider</h2>
             <p>
               <a href="${issuer}">${issuer}</a> stands in for Acme’s own. Sallyport knows it by
-              OpenID Connect only. Suspend and restore people there.
+              OpenID Connect only, and asks it about everybody who is signed in once a minute.
+              Suspend and restore people there, and watch what becomes of their sessions.
             </p>
           </section>
           <section aria-labelledby="next">
@@ -96,8 +97,9 @@ function nextThings(issuer: string, origin: string): Html {
       a problem document, as <code>curl ${origin}/me</code> shows.
     </li>
     <li>
-      <a href="${issuer}">Suspend somebody</a> at the provider and sign in as them: the provider
-      refuses, and Sallyport says so.
+      Sign in as Alice and <a href="${issuer}">suspend her</a> at the provider. Within little more
+      than a minute her session here is over, without her doing anything; Dave, an administrator,
+      finds it among Acme’s members and in its audit. Signing in again is refused, and says so.
     </li>
     <li>
       Put it in front of an application in any language. nginx asks <code>/verify</code> about every

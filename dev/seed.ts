@@ -44,6 +44,12 @@ export async function seed(
       },
       now,
     )
+    // Often enough to watch it: an hour is nobody's patience.
+    await tx
+      .updateTable('connections')
+      .set({ check_every_minutes: 1 })
+      .where('id', '=', id)
+      .execute()
     for (const person of provider.people) {
       const { role } = person
       if (role !== 'owner' && role !== 'admin') continue

@@ -10,6 +10,7 @@ import { coherenceTable, drawCoherence, type CoherenceResults } from '../bench/c
 import { withFigures } from '../bench/document.ts'
 import { describeFigures, figureKinds, type FigureKind } from '../bench/figures.ts'
 import type { Results } from '../bench/report.ts'
+import { drawVerification, type VerificationResults } from '../bench/verification/report.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -90,11 +91,31 @@ test('COH-01 the coherence figures that are kept are of 10,000 revocations, none
   assert.equal(await read('bench/results/coherence.svg'), drawCoherence(results))
 })
 
+test('VER-02 VER-05 VER-14 a small run of the verification figures asks once for each verdict, and an outage touches nobody', async () => {
+  const out = await mkdtemp(join(tmpdir(), 'sallyport-bench-test-'))
+  try {
+    const args = ['bench/run.ts', 'verification', '--quick', '--out', out]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    assert.match(stdout, /identities verified a second by three processes .* ≥ 500/)
+    const text = await readFile(join(out, 'verification-quick.json'), 'utf8')
+    const results = JSON.parse(text) as VerificationResults
+    const { rate, reuses, outage, allowances, bounds } = results
+    assert.deepEqual([rate.verified, rate.requestsEach, reuses, outage.out], [200, 1, 0, 0])
+    // Whatever else is at work here can only make it slower.
+    for (const { allowed, measured } of allowances) assert.ok(measured <= allowed * 1.35, text)
+    assert.ok(outage.peak > 0 && bounds.length > 0)
+    const drawn = await readFile(join(out, 'verification-quick.svg'), 'utf8')
+    assert.equal(drawn, drawVerification(results))
+  } finally {
+    await rm(out, { recursive: true, force: true })
+  }
+})
+
 test('an unknown measurement is told with the names there are', async () => {
   const args = ['bench/run.ts', 'nothing']
   await assert.rejects(promisify(execFile)(process.execPath, args, { cwd: root }), {
     code: 2,
-    stderr: /verify\|authenticate\|sign-in\|start/,
+    stderr: /verify\|authenticate\|sign-in\|saml\|start/,
   })
 })
 

@@ -45,6 +45,15 @@ const collections: Readonly<Record<string, readonly string[]>> = {
     '#live: LRU',
     '#dead: LRU',
   ],
+  'verification/desk.ts': [
+    '#lines: one entry for each connection of which somebody is asked about',
+  ],
+  'verification/gather.ts': [
+    'lines: one entry for each database with something to write, held weakly',
+  ],
+  'verification/worker.ts': [
+    'opened: one entry for each connection of which somebody was asked about in the last second',
+  ],
   'verification/tally.ts': ['#counts: one entry for each connection and verdict of a few seconds'],
   'sessions/slides.ts': ['#waiting: ten thousand sessions that were used, at most'],
 }

@@ -44,9 +44,7 @@ const connectionId = await connect(sallyport)
 const { rows } = await sql<{ version: string }>`
   select current_setting('server_version') as version`.execute(sallyport.services.db)
 
-async function connect({ services: { db, sealer, clock } }: Sallyport): Promise<string> {
-  const now = clock.now()
-  const { id } = await createOrganization(db, { slug: 'bench', name: 'Bench' }, now)
+async function connect(to: Sallyport): Promise<string> {
   const settings = {
     issuer,
     clientId,
@@ -54,7 +52,16 @@ async function connect({ services: { db, sealer, clock } }: Sallyport): Promise<
     clientAuth: 'client_secret_basic',
     signingAlgorithms: ['ES256'],
   }
-  const connection = { organizationId: id, kind: 'oidc', name: 'Bench', settings } as const
+  return connectOne(to, { kind: 'oidc', slug: 'bench', settings })
+}
+
+async function connectOne(
+  { services: { db, sealer, clock } }: Sallyport,
+  { kind, slug, settings }: { kind: string; slug: string; settings: object },
+): Promise<string> {
+  const now = clock.now()
+  const { id: organizationId } = await createOrganization(db, { slug, name: 'Bench' }, now)
+  const connection = { organizationId, kind, name: 'Bench', settings } as const
   return createConnection(db, sealer, { ...connection, provisioning: 'everybody' }, now)
 }
 
@@ -105,6 +112,10 @@ const jobs = {
     await Promise.all(Array.from({ length: atOnce }, caller))
     return calls
   },
+
+  /** Makes an organization with a SAML provider, and answers its connection. */
+  connectSaml: (settings: object) =>
+    connectOne(sallyport, { kind: 'saml', slug: 'bench-saml', settings }),
 
   /** Has the server forget what it remembers at every request, or stop doing so. */
   forget: (yes: boolean) => void (forgetful = yes),

@@ -1,6 +1,8 @@
+import type { Insertable } from 'kysely'
 import { newId } from '../lib/ids.ts'
 import { metrics } from '../lib/metrics.ts'
 import { prepared, type Db } from '../db/open.ts'
+import type { DB } from '../db/schema.ts'
 
 /**
  * Everything that is written to the audit, and when. The keys are stable names.
@@ -172,18 +174,23 @@ export interface AuditEvent {
 export async function recordEvent(db: Db, event: AuditEvent, now: Date): Promise<void> {
   await db
     .insertInto('audit_events')
-    .values({
-      id: newId(),
-      action: event.action,
-      outcome: event.outcome ?? 'ok',
-      organization_id: event.organizationId ?? null,
-      actor_id: event.actorId ?? null,
-      target: event.target ?? null,
-      data: JSON.stringify(event.data ?? {}),
-      request_id: event.requestId ?? null,
-      at: now,
-    })
+    .values(eventRow(event, now))
     .modifyEnd(prepared('record_event'))
     .execute()
+}
+
+/** An event as its row, for whoever writes it in the statement that it tells of. */
+export function eventRow(event: AuditEvent, now: Date): Insertable<DB['audit_events']> {
   metrics.auditEvents.add(1, event.action)
+  return {
+    id: newId(),
+    action: event.action,
+    outcome: event.outcome ?? 'ok',
+    organization_id: event.organizationId ?? null,
+    actor_id: event.actorId ?? null,
+    target: event.target ?? null,
+    data: JSON.stringify(event.data ?? {}),
+    request_id: event.requestId ?? null,
+    at: now,
+  }
 }

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { prepared, type Db } from '../db/open.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Grant } from '../providers/again.ts'
@@ -7,8 +7,16 @@ import type { Grant } from '../providers/again.ts'
 export const jitter = 0.1
 
 /** A moment one interval of the connection from `now`, give or take {@link jitter}; `c` is the connection. */
-export const nextCheck = (now: Date) =>
+export const nextCheck = (now: Date | RawBuilder<unknown>) =>
   sql`${now}::timestamptz + c.check_every_minutes * interval '1 minute' * (${1 - jitter}::float8 + ${2 * jitter}::float8 * random())`
+
+/** What a sign-in was granted. */
+export interface Granting {
+  readonly identityId: string
+  /** The version of the connection's settings that it went through: under others it is not shown to anybody. */
+  readonly configVersion: number
+  readonly grant: Grant | undefined
+}
 
 /**
  * Keeps what a sign-in was granted, in its transaction: it supersedes what was granted before and whatever is under way
@@ -18,16 +26,18 @@ export const nextCheck = (now: Date) =>
 export async function keepGrant(
   tx: Db,
   sealer: Sealer,
-  { identityId, grant }: { readonly identityId: string; readonly grant: Grant | undefined },
+  { identityId, configVersion, grant }: Granting,
   now: Date,
 ): Promise<void> {
   const sealed = grant ? sealGrant(sealer, identityId, grant) : null
   const rung = grant?.refreshToken ? 'refresh' : grant?.accessToken ? 'userinfo' : 'deadline'
   // What was granted before still counts where it can be refreshed, is not dead, and this cannot.
-  const better = sql`(${rung} = 'refresh' or i.rung is distinct from 'refresh' or i.granted is null or i.refresh_intent is not null)`
+  const better = sql`(${rung} = 'refresh' or i.rung is distinct from 'refresh' or i.granted is null or i.refresh_intent is not null
+    or i.granted_under is distinct from ${configVersion})`
   await sql`${prepared('keep_grant')}
     update identities i set
       granted = case when ${better} then ${sealed}::bytea else i.granted end,
+      granted_under = case when ${better} then ${configVersion} else i.granted_under end,
       rung = case when ${better} then ${rung} else i.rung end,
       refresh_intent = case when ${better} then null else i.refresh_intent end,
       grant_version = i.grant_version + 1,

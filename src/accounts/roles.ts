@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import { isId } from '../lib/ids.ts'
 import type { Claims } from '../providers/proof.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import type { Role } from './organizations.ts'
 
@@ -76,6 +76,7 @@ export async function readRolePolicy(db: Db, connectionId: string): Promise<Role
     .innerJoin('organizations', 'organizations.id', 'connections.organization_id')
     .select(['connections.role_rules', 'organizations.default_role'])
     .where('connections.id', '=', connectionId)
+    .modifyEnd(prepared('read_role_policy'))
     .executeTakeFirstOrThrow()
   const stored = Array.isArray(role_rules) ? role_rules : []
   return {

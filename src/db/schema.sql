@@ -74,6 +74,7 @@ create table connection_checks (
   constraint connection_checks_pkey PRIMARY KEY (connection_id),
   constraint connection_checks_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
 );
+CREATE INDEX connection_checks_paid_until ON connection_checks USING btree (paid_until);
 
 create table connection_verdicts (
   connection_id uuid not null,
@@ -210,6 +211,7 @@ create table identities (
   signal_disabled_at timestamp with time zone,
   signal_disabled_by text,
   signal_at timestamp with time zone,
+  granted_under integer,
   constraint identities_connection_id_issuer_subject_key UNIQUE (connection_id, issuer, subject),
   constraint identities_connection_id_user_id_key UNIQUE (connection_id, user_id),
   constraint identities_pkey PRIMARY KEY (id),

@@ -162,6 +162,7 @@ export interface Identities {
   signal_disabled_at: Date | null
   signal_disabled_by: string | null
   signal_at: Date | null
+  granted_under: number | null
 }
 
 export interface Instance {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Connection } from '../accounts/connections.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { useOnce } from '../db/used-once.ts'
 import { hours, later, type Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
@@ -68,7 +68,7 @@ export async function assertNotEnded(
   begunAt: Date,
 ): Promise<void> {
   const { rows } = await sql<{ id: string; at: Date }>`
-    select id, until - ${`${remembered} milliseconds`}::interval as at from used_once
+    ${prepared('find_provider_logout')} select id, until - ${`${remembered} milliseconds`}::interval as at from used_once
     where kind = ${told} and scope = ${connectionId}
       and id in (${`sub ${subject}`}, ${`sub ${nameId?.value ?? ''}`}, ${`sid ${providerSession ?? ''}`})`.execute(
     tx,

@@ -1,4 +1,3 @@
-import { recordEvent } from '../accounts/audit.ts'
 import type { Connection } from '../accounts/connections.ts'
 import { findIdentity, readClaims } from '../accounts/identities.ts'
 import { findInvitation } from '../accounts/invitations.ts'
@@ -19,10 +18,10 @@ import type { Registration } from './registration.ts'
 import { safeReturnTo } from './return-to.ts'
 import { assertUsable, throughConnection } from './through-connection.ts'
 import {
-  findFlow,
   loadFlow,
-  startFlow,
-  type Bound,
+  prepareFlow,
+  type Binding,
+  type FlowName,
   type FlowServices,
   type LoadedFlow,
   type StoredFlow,
@@ -247,8 +246,7 @@ export async function startLogin(
   }
   const kind: ThroughConnection = linking ? 'link' : 'login'
   const signature = signatureOf(kind, flowKinds[kind].steps, bound)
-  const { handle, flow } = await startFlow(
-    services,
+  const { handle, flow } = prepareFlow(
     {
       kind,
       bound,
@@ -257,11 +255,12 @@ export async function startLogin(
       userId: turn.asker.session?.person.id,
       data,
     },
-    now,
-  )
-  await recordEvent(
-    services.db,
-    { action: 'flow.started', organizationId: bound.organizationId, target: flow.id, requestId },
+    (target) => ({
+      action: 'flow.started',
+      organizationId: bound.organizationId,
+      target,
+      requestId,
+    }),
     now,
   )
   return dispatch(services, flowKinds[kind], flow, { ...turn, handle })
@@ -301,27 +300,33 @@ export async function loadLogin(
     browser,
     connection,
     userId,
+    claims = false,
   }: {
     readonly browser: string | null
     readonly connection: Connection
+    /** Whether it is back from the provider, and so about to be claimed. @default false */
+    readonly claims?: boolean
     /** Who is signed in in this browser: linking goes on for whoever began it, and nobody else. */
     readonly userId: string | undefined
   },
 ): Promise<LoadedFlow<LoginData>> {
-  const kind = (await findFlow(services.db, handle))?.kind === 'link' ? 'link' : 'login'
-  const binding = {
-    browser,
-    kind,
-    connectionId: connection.id,
-    ...(kind === 'link' && { userId: userId ?? 'nobody' }),
-    signature: (bound: Bound | null) =>
-      signatureOf(
-        kind,
-        flowKinds[kind].steps,
-        bound && { ...bound, configVersion: connection.configVersion },
-      ),
-  } as const
-  return loadFlow<LoginData>(services, handle, binding, services.clock.now())
+  const bindingOf = (found: FlowName): Binding => {
+    const kind = found === 'link' ? 'link' : 'login'
+    return {
+      browser,
+      kind,
+      connectionId: connection.id,
+      claims,
+      ...(kind === 'link' && { userId: userId ?? 'nobody' }),
+      signature: (bound) =>
+        signatureOf(
+          kind,
+          flowKinds[kind].steps,
+          bound && { ...bound, configVersion: connection.configVersion },
+        ),
+    }
+  }
+  return loadFlow<LoginData>(services, handle, bindingOf, services.clock.now())
 }
 
 /**

@@ -1,3 +1,4 @@
+import { eventRow, type AuditEvent } from '../accounts/audit.ts'
 import { prepared, type Db } from '../db/open.ts'
 import { later, minutes } from '../lib/clock.ts'
 import type { ErrorCode } from '../lib/errors.ts'
@@ -55,6 +56,17 @@ export interface StoredFlow<Data> {
   readonly claimed: boolean
   readonly begunAt: Date
   readonly data: Data
+  /** What else its row takes, until it is stored: with the first data that are saved. */
+  readonly unstored?: Unstored | undefined
+}
+
+interface Unstored {
+  readonly handleHash: Buffer
+  readonly browserHash: Buffer
+  readonly userId: string | null
+  readonly span: Span
+  /** Written down with it. */
+  readonly event: AuditEvent
 }
 
 /** What loading a flow found. Never null: each state has its own page. */
@@ -69,40 +81,78 @@ export interface FlowServices {
   readonly sealer: Sealer
 }
 
-/** Stores a new flow, bound to the browser that began it, and answers its handle. */
+/** A flow that begins, bound to the browser that begins it. */
+export interface Beginning<Data> extends Pick<
+  StoredFlow<Data>,
+  'kind' | 'bound' | 'signature' | 'data'
+> {
+  readonly browserHash: Buffer
+  /** Whose session it begins in. @default nobody's */
+  readonly userId?: string | undefined
+}
+
+const usual: Span = { idle: flowIdle, absolute: flowAbsolute }
+
+/** Stores a new flow and answers its handle. */
 export async function startFlow<Data>(
   { db, sealer }: FlowServices,
-  started: Pick<StoredFlow<Data>, 'kind' | 'bound' | 'signature' | 'data'> & {
-    readonly browserHash: Buffer
-    /** Whose session it begins in. @default nobody's */
-    readonly userId?: string | undefined
-  },
+  started: Beginning<Data>,
   now: Date,
-  { idle, absolute }: Span = { idle: flowIdle, absolute: flowAbsolute },
+  span: Span = usual,
 ): Promise<{ handle: string; flow: StoredFlow<Data> }> {
-  const id = newId()
-  const handle = randomToken()
   const { browserHash, userId, ...rest } = started
+  const handle = randomToken()
+  const flow = { ...rest, id: newId(), version: 1, claimed: false, begunAt: now }
+  const bound = { handleHash: hashToken(handle), browserHash, userId: userId ?? null, span }
   await db
     .insertInto('flows')
-    .values({
-      id,
-      handle_hash: hashToken(handle),
-      browser_hash: browserHash,
-      kind: started.kind,
-      organization_id: started.bound?.organizationId ?? null,
-      connection_id: started.bound?.connectionId ?? null,
-      config_version: started.bound?.configVersion ?? null,
-      signature: started.signature,
-      data: sealer.seal(started.data, place(id)),
-      user_id: userId ?? null,
-      idle_ends_at: later(now, idle),
-      absolute_ends_at: later(now, absolute),
-      created_at: now,
-    })
+    .values(rowOf(flow, bound, sealer.seal(flow.data, place(flow.id))))
     .modifyEnd(prepared('start_flow'))
     .execute()
-  return { handle, flow: { ...rest, id, version: 1, claimed: false, begunAt: now } }
+  return { handle, flow }
+}
+
+/**
+ * A new flow whose first step finds something out at once: it is stored with that, and with the event that tells of it,
+ * by {@link saveFlow}.
+ */
+export function prepareFlow<Data>(
+  started: Beginning<Data>,
+  eventOf: (id: string) => AuditEvent,
+  now: Date,
+): { handle: string; flow: StoredFlow<Data> } {
+  const { browserHash, userId = null, ...rest } = started
+  const [id, handle] = [newId(), randomToken()]
+  const unstored = {
+    handleHash: hashToken(handle),
+    browserHash,
+    userId,
+    span: usual,
+    event: eventOf(id),
+  }
+  return { handle, flow: { ...rest, id, version: 0, claimed: false, begunAt: now, unstored } }
+}
+
+function rowOf(
+  { id, kind, bound, signature, begunAt }: StoredFlow<unknown>,
+  { handleHash, browserHash, userId, span }: Omit<Unstored, 'event'>,
+  data: Buffer,
+) {
+  return {
+    id,
+    handle_hash: handleHash,
+    browser_hash: browserHash,
+    kind,
+    organization_id: bound?.organizationId ?? null,
+    connection_id: bound?.connectionId ?? null,
+    config_version: bound?.configVersion ?? null,
+    signature,
+    data,
+    user_id: userId,
+    idle_ends_at: later(begunAt, span.idle),
+    absolute_ends_at: later(begunAt, span.absolute),
+    created_at: begunAt,
+  }
 }
 
 /** What the flow has to match: the browser's cookie, and the address the request came to. */
@@ -116,7 +166,32 @@ export interface Binding {
   readonly signature: (bound: Bound | null) => string
   /** Changes nothing: for addresses that a mail scanner may open before the person does. @default false */
   readonly look?: boolean
+  /** Whether the request is about to claim it, which moves its idle end on by itself. @default false */
+  readonly claims?: boolean
 }
+
+/** What a flow has to match, by what it is about where an address does not say that. */
+type BindingOf = Binding | ((kind: FlowName) => Binding)
+
+const columns = [
+  'id',
+  'kind',
+  'organization_id',
+  'connection_id',
+  'config_version',
+  'user_id',
+  'browser_hash',
+  'signature',
+  'data',
+  'version',
+  'foreign_attempts',
+  'claimed_at',
+  'consumed_at',
+  'outcome',
+  'idle_ends_at',
+  'absolute_ends_at',
+  'created_at',
+] as const
 
 /**
  * Finds a flow by its handle and checks everything it is bound to, cheapest first, before anything is opened.
@@ -125,16 +200,18 @@ export interface Binding {
 export async function loadFlow<Data>(
   { db, sealer }: FlowServices,
   handle: string | null,
-  binding: Binding,
+  bindingOf: BindingOf,
   now: Date,
 ): Promise<LoadedFlow<Data>> {
   if (!handle || !isToken(handle)) return { state: 'unknown' }
   const row = await db
     .selectFrom('flows')
-    .selectAll()
+    .select(columns)
     .where('handle_hash', '=', hashToken(handle))
+    .modifyEnd(prepared('load_flow'))
     .executeTakeFirst()
   if (!row) return { state: 'unknown' }
+  const binding = typeof bindingOf === 'function' ? bindingOf(row.kind as FlowName) : bindingOf
   if (row.kind !== binding.kind) return { state: 'mismatch', reason: 'kind_mismatch' }
   if (row.connection_id !== (binding.connectionId ?? null))
     return { state: 'mismatch', reason: 'org_mismatch' }
@@ -162,7 +239,7 @@ export async function loadFlow<Data>(
   if (row.signature !== binding.signature(flow.bound))
     return { state: 'expired', reason: 'definition_changed' }
   const data = sealer.open<Data>(row.data, place(row.id))
-  if (!binding.look) await keepAlive(db, row.id, now)
+  if (!binding.look && (!binding.claims || flow.claimed)) await keepAlive(db, row.id, now)
   return { state: 'live', flow: { ...flow, data } }
 }
 
@@ -179,9 +256,10 @@ export async function readAwaiting<Data>(
   if (!handle || !isToken(handle)) return undefined
   const row = await db
     .selectFrom('flows')
-    .selectAll()
+    .select(columns)
     .where('handle_hash', '=', hashToken(handle))
     .where('connection_id', '=', connectionId)
+    .modifyEnd(prepared('read_awaiting_flow'))
     .executeTakeFirst()
   if (!row) return undefined
   const ended = row.consumed_at ?? row.claimed_at
@@ -211,14 +289,27 @@ async function keepAlive(db: Db, id: string, now: Date): Promise<void> {
 }
 
 /**
- * Writes a flow's data if nobody wrote since it was read: one statement, compare-and-swap.
- * Answers the flow as it stands now, or undefined when the swap was lost.
+ * Writes a flow's data if nobody wrote since it was read: one statement, compare-and-swap. One that is not stored yet is
+ * stored. Answers the flow as it stands now, or undefined when the swap was lost.
  */
 export async function saveFlow<Data>(
   { db, sealer }: FlowServices,
   flow: StoredFlow<Data>,
   data: Data,
 ): Promise<StoredFlow<Data> | undefined> {
+  const { unstored, ...stored } = flow
+  if (unstored) {
+    const sealed = sealer.seal(data, place(flow.id))
+    await db
+      .with('told', (cte) =>
+        cte.insertInto('audit_events').values(eventRow(unstored.event, flow.begunAt)),
+      )
+      .insertInto('flows')
+      .values(rowOf(flow, unstored, sealed))
+      .modifyEnd(prepared('start_told_flow'))
+      .execute()
+    return { ...stored, data, version: 1 }
+  }
   const { numUpdatedRows } = await db
     .updateTable('flows')
     .set({ data: sealer.seal(data, place(flow.id)), version: flow.version + 1 })
@@ -270,7 +361,7 @@ export async function claimFlow<Data>(
 ): Promise<StoredFlow<Data> | undefined> {
   const { numUpdatedRows } = await db
     .updateTable('flows')
-    .set({ claimed_at: now, version: flow.version + 1 })
+    .set({ claimed_at: now, idle_ends_at: later(now, flowIdle), version: flow.version + 1 })
     .where('id', '=', flow.id)
     .where('version', '=', flow.version)
     .where('claimed_at', 'is', null)

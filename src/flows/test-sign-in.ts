@@ -160,10 +160,13 @@ function linesOf({ remembered, proof }: TestData): ReturnType<typeof vouchedFor>
  */
 function linkAdministrator(flow: StoredFlow<TestData>, turn: TestTurn): Promise<void> {
   const { services, connection, requestId } = turn
-  const { by } = flow.data
-  const proof = flow.data.proof && unsealProof(flow.data.proof)
-  if (!('userId' in by) || !proof) throw new AppError('flow_invalid', { reason: 'step_mismatch' })
+  const { data, bound } = flow
+  const { by } = data
+  const proof = data.proof && unsealProof(data.proof)
+  if (!('userId' in by) || !proof || !bound)
+    throw new AppError('flow_invalid', { reason: 'step_mismatch' })
   const { userId } = by
+  const { configVersion } = bound
   const now = services.clock.now()
   return services.db.transaction().execute(async (tx) => {
     await holdAdministrator(tx, connection, userId)
@@ -173,7 +176,7 @@ function linkAdministrator(flow: StoredFlow<TestData>, turn: TestTurn): Promise<
     const id =
       known?.id ?? (await linkIdentity(tx, { key: proof, userId, claims: proof.claims }, now))
     if (known) await markVerified(tx, { id, claims: proof.claims }, now)
-    await keepGrant(tx, services.sealer, { identityId: id, grant: proof.grant }, now)
+    await keepGrant(tx, services.sealer, { identityId: id, configVersion, grant: proof.grant }, now)
     const organizationId = connection.organization.id
     await markLinked(tx, { organizationId, userId }, now)
     if (!(await consumeFlow(tx, flow.id, { kind: 'done', to: by.back }, now)))

@@ -100,7 +100,7 @@ export function throughConnection(
       if (invitationId) await accept(tx, userId, now)
       await markVerified(tx, { id, claims }, now)
       await markLinked(tx, { organizationId, userId }, now)
-      await keepGrant(tx, sealer, { identityId: id, grant: proof.grant }, now)
+      await keepGrant(tx, sealer, { identityId: id, configVersion, grant: proof.grant }, now)
       const connection = { id: connectionId, organization: { id: organizationId } }
       const role = await followRole(tx, connection, { userId, claims })
       const changed = { ...event(userId), target: userId, data: { role, from: 'provider' } }

@@ -150,7 +150,7 @@ function offeredAfter(
 /** Whoever opens a session with one of the same keys waits until the transaction is over. They are taken in turn. */
 async function queueFor(tx: Db, ...keys: readonly string[]): Promise<void> {
   const locks = keys.map((key) => sql`pg_advisory_xact_lock(hashtextextended(${key}, 0))`)
-  await sql`select ${sql.join(locks)}`.execute(tx)
+  await sql`${prepared(`queue_for_${keys.length}`)} select ${sql.join(locks)}`.execute(tx)
 }
 
 /** When the person was last seen to be who they are; what a provider says of the future is now. */
@@ -384,6 +384,7 @@ async function endSessionsOfBrowser(
       ]),
     )
     .returning(['id', 'user_id', 'kind', 'kept', 'offered_guest_id'])
+    .modifyEnd(prepared(replaces ? 'end_replaced_session' : 'end_sessions_of_browser'))
     .execute()
 }
 

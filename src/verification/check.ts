@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { openGrant } from '../accounts/grants.ts'
-import type { Db } from '../db/open.ts'
+import { isUnavailable, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/seal.ts'
@@ -19,8 +20,8 @@ export interface CheckServices {
   readonly db: Db
   readonly clock: Clock
   readonly sealer: Sealer
-  /** Opens a connection's provider. */
-  provider(connectionId: string): Promise<Provider>
+  /** Opens a connection's provider as it was in this version of its settings. */
+  provider(connectionId: string, version?: number): Promise<Provider>
   /** Told where a check stands; for tests that end the process there. */
   readonly at?: ((point: CheckPoint) => void) | undefined
 }
@@ -33,9 +34,10 @@ export type CheckPoint = 'leased' | 'intended' | 'answered' | 'kept' | 'judged' 
  * A refresh token is written down before it is presented, and what comes of it is kept before it is judged.
  */
 export async function check(services: CheckServices, leased: Leased): Promise<Answer | 'dropped'> {
-  const { granted, connectionId } = leased
+  const { granted, grantedUnder, configVersion } = leased
   services.at?.('leased')
-  const again = await openAgain(services, connectionId)
+  if (granted && grantedUnder !== configVersion) return unsupported('granted under other settings')
+  const again = await openAgain(services, leased)
   if ('answer' in again) return again
   if (!granted) return unsupported('nothing granted')
   const grant = openGrant(services.sealer, leased.id, granted)
@@ -48,9 +50,12 @@ export async function check(services: CheckServices, leased: Leased): Promise<An
   return askUserinfo(services, leased, again, grant)
 }
 
-async function openAgain(services: CheckServices, connectionId: string): Promise<Again | Answer> {
+async function openAgain(
+  services: CheckServices,
+  { connectionId, configVersion }: Leased,
+): Promise<Again | Answer> {
   try {
-    const { again } = await services.provider(connectionId)
+    const { again } = await services.provider(connectionId, configVersion)
     return again ?? unsupported('the provider cannot be asked again')
   } catch (thrown) {
     if (!(thrown instanceof AppError)) throw thrown
@@ -77,12 +82,29 @@ async function refresh(
     return presented.answer
   }
   const { tokens } = presented
-  const version = await keepTokens(db, sealer, leased, grantOf(tokens, clock.now(), grant))
+  const newer = grantOf(tokens, clock.now(), grant)
+  const version = await patiently(() => keepTokens(db, sealer, leased, newer))
   if (version === undefined) return 'dropped'
   services.at?.('kept')
   const same = (tokens.refreshToken ?? grant.refreshToken) === grant.refreshToken
   await countUnrotated(db, leased.connectionId, { same, counted: leased.unrotated })
   return judge(again, tokens, leased)
+}
+
+/** How long to wait between tries, in milliseconds. */
+const pauses: readonly number[] = [100, 400, 1000, 2000, 4000]
+
+/** What came must not be lost to a database that is away for a moment: nobody gives it a second time. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (const wait of pauses) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      await pause(wait)
+    }
+  }
+  return work()
 }
 
 /** What the tokens say of themselves, and then, where there is somebody to ask, what they are good for. */

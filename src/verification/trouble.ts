@@ -19,6 +19,15 @@ const [shortest, longest] = [seconds(1), minutes(5)]
 /** After so long without an answer administrators are told, once. */
 const alarmAfter = minutes(10)
 
+/** Whether an answer says that the provider cannot be asked about anybody, and not only of one person's token. */
+export function restsConnection(answer: Answer): boolean {
+  return (
+    answer.answer === 'could_not_tell' &&
+    answer.doubt !== 'unsupported' &&
+    answer.reason !== unanswered
+  )
+}
+
 /**
  * Notes that a connection's provider could not be asked: the whole connection rests for a while, and whoever can mend it
  * is told once, not once an identity.
@@ -26,11 +35,11 @@ const alarmAfter = minutes(10)
 export async function noteTrouble(
   services: VerdictServices,
   { connectionId, organizationId }: Leased,
-  { doubt, reason, pause }: Doubtful,
+  answer: Doubtful,
   now: Date,
 ): Promise<void> {
-  // Says something of one person's token, nothing of the provider.
-  if (reason === unanswered) return
+  if (!restsConnection(answer)) return
+  const { doubt, reason, pause } = answer
   const column = doubt === 'misconfigured' ? 'misconfigured' : 'failing'
   const [since, why] = [sql.ref(`${column}_since`), sql.ref(`${column}_reason`)]
   await services.db.transaction().execute(async (tx) => {

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
 import { mailableAddress } from '../accounts/emails.ts'
 import { nextCheck } from '../accounts/grants.ts'
-import type { Db } from '../db/open.ts'
+import { prepared, type Db } from '../db/open.ts'
 import { later, minutes, seconds, type Clock } from '../lib/clock.ts'
 import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
@@ -13,6 +13,7 @@ import { takeProofs } from '../sessions/ending.ts'
 import { revoke } from '../sessions/revoke.ts'
 import type { Node } from '../sessions/node.ts'
 import { brakes } from './brake.ts'
+import { gathering, type Gathered } from './gather.ts'
 import type { Leased } from './lease.ts'
 import { noteTrouble, noteWell } from './trouble.ts'
 
@@ -58,23 +59,39 @@ export async function settleAnswer(
 const still = ({ id, lease }: Leased) => sql`i.id = ${id} and i.lease = ${lease}
   and c.id = i.connection_id and c.state = 'active' and c.deleted_at is null`
 
+interface Vouched extends Pick<Leased, 'id' | 'lease' | 'removed'> {
+  readonly reason: string
+  readonly now: Date
+}
+
+/** Writes down that a provider still vouches for somebody. Answers whether they were still ours to ask about. */
+const vouch: Gathered<Vouched, boolean> = gathering(async (db, vouched) => {
+  const { rows } = await sql<{ id: string }>`
+    ${prepared('vouch')} update identities i set last_verified_at = t.now, verdict = 'still_true', verdict_reason = t.reason,
+      verdict_at = t.now, failing_since = null, failures = 0, held = false, lease = null,
+      check_at = case when not t.removed then ${nextCheck(sql`t.now`)} end
+    from unnest(${vouched.map(({ id }) => id)}::uuid[], ${vouched.map(({ lease }) => lease)}::uuid[],
+      ${vouched.map(({ removed }) => removed)}::boolean[], ${vouched.map(({ reason }) => reason)}::text[],
+      ${vouched.map(({ now }) => now)}::timestamptz[]) as t (id, lease, removed, reason, now),
+      connections c
+    where i.id = t.id and i.lease = t.lease and c.id = i.connection_id and c.state = 'active' and c.deleted_at is null
+    returning i.id`.execute(db)
+  const written = new Set(rows.map(({ id }) => id))
+  return vouched.map(({ id }) => written.has(id))
+})
+
 async function stillTrue(
   services: VerdictServices,
   leased: Leased,
   { reason }: Extract<Answer, { answer: 'still_true' }>,
   now: Date,
 ): Promise<Settled> {
-  const write = async (db: Db) => {
-    const { numAffectedRows } = await sql`
-      update identities i set last_verified_at = ${now}, verdict = 'still_true', verdict_reason = ${reason},
-        verdict_at = ${now}, failing_since = null, failures = 0, held = false, lease = null,
-        check_at = ${leased.removed ? null : nextCheck(now)}
-      from connections c where ${still(leased)}`.execute(db)
-    return numAffectedRows === 1n
-  }
-  if (leased.linkState !== 'suspect') return (await write(services.db)) ? 'settled' : 'dropped'
+  const { id, lease, removed } = leased
+  const vouched = { id, lease, removed, reason, now }
+  if (leased.linkState !== 'suspect')
+    return (await vouch(services.db, vouched)) ? 'settled' : 'dropped'
   return revoke(services, async (tx) => {
-    if (!(await write(tx))) return { result: 'dropped', targets: [] }
+    if (!(await vouch(tx, vouched))) return { result: 'dropped', targets: [] }
     await moveLink(tx, leased, { from: ['suspect'], to: 'linked', reason: null }, now)
     return { result: 'settled', targets: [{ kind: 'user', id: leased.userId }] }
   })

@@ -124,7 +124,9 @@ async function resume(
   if (asker.verdict.standing === 'unavailable') throw new AppError('temporarily_unavailable')
   const connection = await connectionOf(exchange)
   const userId = asker.session?.kind === 'user' ? asker.session.person.id : undefined
-  const loaded = await loadLogin(services, handle, { browser: asker.browser, connection, userId })
+  const { browser } = asker
+  const claims = brought.back !== undefined
+  const loaded = await loadLogin(services, handle, { browser, connection, userId, claims })
   if (loaded.state === 'consumed')
     return respond(exchange, connection, { kind: 'ended', outcome: loaded.outcome })
   if (brought.back && loaded.state === 'mismatch' && loaded.reason === 'kind_mismatch')
