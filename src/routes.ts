@@ -10,6 +10,7 @@ import { listOrganizationMembers } from './api/organization-members.ts'
 import { readSaml } from './api/organization-saml.ts'
 import { backchannelLogout, logoutTokenLimit } from './api/backchannel-logout.ts'
 import { receiveSignals } from './api/signals.ts'
+import { scimRoutes } from './api/scim.ts'
 import { verify } from './api/verify.ts'
 import type { Route } from './http/exchange.ts'
 import { account, endAllSessions, endOtherSessions, endSession } from './web/account.ts'
@@ -98,6 +99,14 @@ import {
   connectionJoining,
   organizationJoining,
 } from './web/organization-joining.ts'
+import {
+  askSwitchOff,
+  letInAnyway,
+  makeScimToken,
+  organizationProvisioning,
+  setProvisioning,
+  withdrawToken,
+} from './web/organization-provisioning.ts'
 import { organizationOverview } from './web/organization-overview.ts'
 import { endSessionsOfOrganization, organizationSessions } from './web/organization-sessions.ts'
 import { askAddress, finishLink, openLink, sendLink } from './web/mail-login.ts'
@@ -624,6 +633,46 @@ export const routes: readonly Route[] = [
     doing: 'Withdraw a set-up link',
     endpoint: withdrawOwnLink,
   },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/provisioning',
+    access: 'recent',
+    endpoint: organizationProvisioning,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/provisioning',
+    access: 'recent',
+    doing: 'Change how your directory says who belongs',
+    endpoint: setProvisioning,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/connections/:connection/provisioning/off',
+    access: 'recent',
+    endpoint: askSwitchOff,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/provisioning/tokens',
+    access: 'recent',
+    doing: 'Make a token for your directory',
+    endpoint: makeScimToken,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/provisioning/tokens/withdraw',
+    access: 'recent',
+    doing: 'Withdraw a token of your directory',
+    endpoint: withdrawToken,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/provisioning/people/:entry/let-in',
+    access: 'recent',
+    doing: 'Let somebody in whom your directory has put out',
+    endpoint: letInAnyway,
+  },
   { ...read, path: '/setup/:token', access: 'public', endpoint: setup },
   { ...read, path: '/setup/:token/settings', access: 'public', endpoint: setupSettings },
   {
@@ -717,6 +766,7 @@ export const routes: readonly Route[] = [
     doing: 'Remove a passkey of yours',
     endpoint: dropPasskey,
   },
+  ...scimRoutes,
   { ...read, path: '/verify', access: 'public', endpoint: verify },
   { ...read, method: 'ALL', path: '/verify/envoy/*', access: 'public', endpoint: verify },
   { ...read, path: '/healthz', access: 'public', endpoint: healthz },

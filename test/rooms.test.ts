@@ -15,6 +15,7 @@ const row = [
   'tokens',
   'flows',
   'verification',
+  'provisioning',
   'http',
   'api',
   'web',

@@ -55,7 +55,7 @@ export function endpoints(): string {
     '`src/routes.ts`',
     'What is not here does not exist: an unknown path is 404, a known one with another method 405. `HEAD` answers like `GET`. ' +
       '*access* says who may call: everybody, a guest or a signed-in user, or a signed-in user only. *csrf* `same-origin` means only from our own pages. ' +
-      '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB. ' +
+      '*body* `form` is `application/x-www-form-urlencoded`, at most 16 KiB; `json` is what the documentation of the endpoint says. ' +
       '*cors*: programs on the origins of `SALLYPORT_CORS_ORIGINS` may read the answer, whatever its status; nothing else ' +
       'ever sends a CORS header. The session cookie is `SameSite=Lax`: browsers send it from the same site only, so a ' +
       'program on a subdomain of the same site is signed in with its person, and one elsewhere is answered 401.',

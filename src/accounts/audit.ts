@@ -65,6 +65,28 @@ export const auditActions = {
   'organization.deleted': 'An organization was deleted; nothing in it can be reached any more.',
   'member.removed': 'Somebody was removed from an organization.',
   'member.left': 'Somebody left an organization.',
+  'member.deactivated':
+    'An organization’s directory put somebody out: what they were signed in to there ended.',
+  'member.reactivated':
+    'Whom an organization’s directory had put out may sign in again, by its word or an administrator’s.',
+  'scim.switched_on': 'A directory may say from now on who belongs to an organization.',
+  'scim.switched_off': 'A directory may not say any more who belongs; its tokens are void.',
+  'scim.match_changed': 'It was changed by what a directory’s entries and sign-ins are matched.',
+  'scim.token_made': 'A token for a directory was made.',
+  'scim.token_withdrawn': 'A token of a directory was withdrawn.',
+  'scim.refused': 'A request of a directory was refused; told once in a while for each reason.',
+  'scim.user_created': 'A directory named somebody; the data say whether they are active.',
+  'scim.user_changed':
+    'A directory changed what it says of somebody; the data say whether they are active, if that changed.',
+  'scim.user_deleted': 'A directory deleted somebody, which keeps them out.',
+  'scim.user_bound':
+    'Somebody signed in whom a directory had named: from now on it decides about their membership.',
+  'scim.overruled': 'An administrator let somebody in whom the directory had put out.',
+  'scim.owner_kept':
+    'A directory wanted the last owner of an organization out; nothing was changed.',
+  'scim.group_created': 'A directory made a group; how many are in it.',
+  'scim.group_changed': 'A directory changed a group; how many are in it.',
+  'scim.group_deleted': 'A directory dissolved a group; how many were in it.',
   'member.link_mails_sent':
     'Members whose sign-in is not linked yet were mailed how to link it; how many, and how many have no verified address.',
   'organization.renamed': 'An organization got another name.',

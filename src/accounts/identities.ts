@@ -10,6 +10,8 @@ export interface Identity {
   readonly owner: 'active' | 'suspended' | 'gone'
   /** Whether the organization has removed this person; signing in does not bring them back. */
   readonly removed: boolean
+  /** Whether its directory did. */
+  readonly deactivated: boolean
 }
 
 /** The key of an identity, all three compared byte for byte. An e-mail address is none of them. */
@@ -41,6 +43,7 @@ export async function findIdentity(
       'users.deleted_at',
       'memberships.id as membership',
       'memberships.removed_at',
+      'memberships.removed_reason',
     ])
     .where('identities.connection_id', '=', key.connectionId)
     .where('identities.issuer', '=', key.issuer)
@@ -61,6 +64,7 @@ export async function findIdentity(
         ? 'suspended'
         : 'active',
     removed: row.membership === null || row.removed_at !== null,
+    deactivated: row.removed_reason === 'deactivated',
   }
 }
 

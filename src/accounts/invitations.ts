@@ -7,6 +7,7 @@ import { hashToken, isToken, randomToken } from '../lib/secrets.ts'
 import type { Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import type { Organization, Role } from './organizations.ts'
+import { isDeactivated } from './scim-people.ts'
 import { foldEmail } from './users.ts'
 
 /** How long an invitation can be accepted, in milliseconds. */
@@ -173,7 +174,7 @@ export interface Acceptance {
 
 /**
  * Uses an invitation up and makes the person a member, even one who was removed before: somebody of the organization
- * has asked them back. Whoever is a member already stays what they are.
+ * has asked them back. Whoever is a member already stays what they are, and whom a directory has put out stays out.
  * @throws AppError `invitation_invalid`, the same whatever is wrong with it
  */
 export async function acceptInvitation(
@@ -195,6 +196,8 @@ export async function acceptInvitation(
   // Whoever has lost the right to invite has lost it for what is still open, too.
   if (!(await mayInvite(tx, { organizationId, role, invitedBy })))
     throw new AppError('invitation_invalid', { reason: 'inviter_gone' })
+  if (await isDeactivated(tx, { organizationId, userId }))
+    throw new AppError('invitation_invalid', { reason: 'deactivated' })
   await tx
     .updateTable('invitations')
     .set({ accepted_at: now, accepted_by: userId })

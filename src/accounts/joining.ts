@@ -2,26 +2,33 @@ import { domainToASCII } from 'node:url'
 import { sql } from 'kysely'
 import { AppError } from '../lib/errors.ts'
 import { isId, newId } from '../lib/ids.ts'
-import type { Claims } from '../providers/proof.ts'
+import type { Claims, ProofData } from '../providers/proof.ts'
 import { onlyRow, type Db } from '../db/open.ts'
 import { recordEvent } from './audit.ts'
 import { provisionings, type Connection, type Provisioning } from './connections.ts'
 import { previewRoles, readRolePolicy, type GivenRole, type PolicyActor } from './roles.ts'
+import { findProvisioned } from './scim-people.ts'
 import { foldEmail } from './users.ts'
 
 /** What a connection's policy comes to for one person: nobody joins; whoever fills in a form; everybody. */
 export type LetsIn = 'nobody' | 'register' | 'everybody'
 
 /**
- * Whom a connection lets in of whom its provider says this, and who has neither an account here nor an invitation.
+ * Whom a connection lets in of whom its provider says this, and who has neither an account here nor an invitation. Where
+ * its directory has an entry of them, that decides.
  * @param userId who is joining, where that is known already
  */
 export async function letsIn(
   db: Db,
   { id, organization, provisioning }: Pick<Connection, 'id' | 'organization' | 'provisioning'>,
-  claims: Claims,
+  { subject, claims }: Pick<ProofData, 'subject' | 'claims'>,
   userId?: string,
 ): Promise<LetsIn> {
+  const provisioned = await findProvisioned(db, { connectionId: id, subject, claims })
+  if (provisioned) {
+    const own = provisioned.userId === null || provisioned.userId === userId
+    return provisioned.active && own ? 'everybody' : 'nobody'
+  }
   if (provisioning === 'register' || provisioning === 'everybody') return provisioning
   if (provisioning !== 'domain' || !claims.email || claims.emailVerified !== true) return 'nobody'
   const [local, host, ...more] = claims.email.split('@')

@@ -181,7 +181,7 @@ export async function refuseMembershipChange(
   tx: Db,
   { organizationId, userId, role, actorId }: MembershipChange,
 ): Promise<MembershipRefused | null> {
-  await sql`select from organizations where id = ${organizationId} for no key update`.execute(tx)
+  await holdMemberships(tx, organizationId)
   const { rows } = await sql<{ userId: string; role: Role; counts: boolean }>`
     select m.user_id as "userId", m.role, m.role = 'owner' and m.link_state <> 'revoked'
       and u.suspended_at is null and u.deleted_at is null as counts
@@ -197,4 +197,25 @@ export async function refuseMembershipChange(
   const unmakes = target.role === 'owner' && role !== 'owner'
   const others = rows.filter((one) => one.counts && one.userId !== userId)
   return unmakes && others.length === 0 ? 'last_owner' : null
+}
+
+/** Whoever changes who an organization's members are waits here until the transaction is over. */
+async function holdMemberships(tx: Db, organizationId: string): Promise<void> {
+  await sql`select from organizations where id = ${organizationId} for no key update`.execute(tx)
+}
+
+/** Whether an organization would have no owner who can sign in without this member, until the transaction ends. */
+export async function isLastOwner(
+  tx: Db,
+  { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
+): Promise<boolean> {
+  await holdMemberships(tx, organizationId)
+  const { rows } = await sql<{ last: boolean }>`
+    select bool_or(m.user_id = ${userId}) and not bool_or(m.user_id <> ${userId} and m.link_state <> 'revoked'
+      and u.suspended_at is null and u.deleted_at is null) as last
+    from memberships m join users u on u.id = m.user_id
+    where m.organization_id = ${organizationId} and m.removed_at is null and m.role = 'owner'`.execute(
+    tx,
+  )
+  return rows[0]!.last === true
 }

@@ -186,7 +186,7 @@ export async function setMemberRemoved(
     organizationId,
     userId,
     reason = 'removed',
-  }: { organizationId: string; userId: string; reason?: 'removed' | 'left' },
+  }: { organizationId: string; userId: string; reason?: 'removed' | 'left' | 'deactivated' },
   now: Date,
 ): Promise<void> {
   await db
@@ -215,6 +215,23 @@ export async function addMember(
     })
     .onConflict((conflict) => conflict.columns(['organization_id', 'user_id']).doNothing())
     .execute()
+}
+
+/** Holds a membership until the commit; answers whether there is one that counts. */
+export async function holdMember(
+  tx: Db,
+  { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
+): Promise<boolean> {
+  const rows = await tx
+    .selectFrom('memberships')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('user_id', '=', userId)
+    .where('removed_at', 'is', null)
+    .forShare()
+    .modifyEnd(prepared('hold_member'))
+    .execute()
+  return rows.length > 0
 }
 
 /** Marks that a member's sign-in at the organization's provider is linked and good. */

@@ -54,6 +54,13 @@ export function previewRoles(rules: readonly RoleRule[], claims: Claims): RolePr
     : { role: rules[index]!.role, rule: index }
 }
 
+/** What a provider says of somebody, with the groups that its directory has them in. */
+export function withGroups(claims: Claims, names: readonly string[]): Claims {
+  return names.length === 0
+    ? claims
+    : { ...claims, groups: [...valuesOf(claims, groupsClaim), ...names] }
+}
+
 function valuesOf({ groups, raw = {} }: Claims, claim: string): readonly string[] {
   if (claim === groupsClaim && groups) return groups
   const value = Object.hasOwn(raw, claim) ? raw[claim] : undefined

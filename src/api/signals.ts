@@ -36,7 +36,7 @@ export const receiveSignals: Endpoint = async ({ services, params, request, requ
     return refusal(refused.err)
   }
   await countUse(db, 'signals_of_connection', connection.id, clock.now())
-  const token = await readBody(request, 'application/secevent+jwt', eventLimit)
+  const token = await readBody(request, ['application/secevent+jwt'], eventLimit)
   const refused = await receiveSignal(services, connection, stream, token.trim(), requestId).catch(
     laterPlease,
   )

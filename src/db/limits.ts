@@ -29,6 +29,8 @@ export const limits = {
   logouts_of_connection: { most: 1200, per: minutes(1) },
   signals_of_connection: { most: 6000, per: minutes(1) },
   invitations_of_organization: { most: 200, per: hours(1) },
+  scim_of_connection: { most: 3000, per: minutes(1) },
+  scim_refused_of_client: { most: 60, per: minutes(10) },
   organizations_of_person: { most: 5, per: hours(24) },
 } as const satisfies Record<string, Limit>
 

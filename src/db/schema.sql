@@ -121,6 +121,8 @@ create table connections (
   outage_policy text not null default 'lock'::text,
   checks_per_second integer not null default 10,
   checks_burst integer not null default 20,
+  scim_since timestamp with time zone,
+  scim_match text not null default 'userName'::text,
   frontchannel_logout boolean not null default false,
   sign_out_there boolean not null default false,
   constraint connections_pkey PRIMARY KEY (id),
@@ -131,6 +133,7 @@ create table connections (
   constraint connections_outage_budget_minutes_check CHECK ((outage_budget_minutes >= 0)),
   constraint connections_outage_policy_check CHECK ((outage_policy = ANY (ARRAY['keep'::text, 'read_only'::text, 'lock'::text]))),
   constraint connections_provisioning_check CHECK ((provisioning = ANY (ARRAY['off'::text, 'invited'::text, 'domain'::text, 'register'::text, 'everybody'::text]))),
+  constraint connections_scim_match_check CHECK ((scim_match = ANY (ARRAY['userName'::text, 'externalId'::text, 'oid'::text]))),
   constraint connections_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'tested'::text, 'active'::text, 'disabled'::text])))
 );
 CREATE INDEX connections_organization ON connections USING btree (organization_id);
@@ -394,6 +397,73 @@ create table saml_upkeep (
   constraint saml_upkeep_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
 );
 CREATE INDEX saml_upkeep_check_at ON saml_upkeep USING btree (check_at);
+
+create table scim_group_members (
+  group_id uuid not null,
+  scim_user_id uuid not null,
+  constraint scim_group_members_pkey PRIMARY KEY (group_id, scim_user_id),
+  constraint scim_group_members_group_id_fkey FOREIGN KEY (group_id) REFERENCES scim_groups(id) ON DELETE CASCADE,
+  constraint scim_group_members_scim_user_id_fkey FOREIGN KEY (scim_user_id) REFERENCES scim_users(id) ON DELETE CASCADE
+);
+CREATE INDEX scim_group_members_user ON scim_group_members USING btree (scim_user_id);
+
+create table scim_groups (
+  id uuid not null,
+  connection_id uuid not null,
+  display_name text not null,
+  folded text collate "C" not null,
+  external_id text collate "C",
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  changed_at timestamp with time zone not null,
+  constraint scim_groups_connection_id_folded_key UNIQUE (connection_id, folded),
+  constraint scim_groups_pkey PRIMARY KEY (id),
+  constraint scim_groups_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
+);
+
+create table scim_tokens (
+  id uuid not null,
+  connection_id uuid not null,
+  token_hash bytea not null,
+  created_by uuid,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  constraint scim_tokens_token_hash_key UNIQUE (token_hash),
+  constraint scim_tokens_pkey PRIMARY KEY (id),
+  constraint scim_tokens_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint scim_tokens_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL
+);
+CREATE INDEX scim_tokens_connection ON scim_tokens USING btree (connection_id);
+
+create table scim_users (
+  id uuid not null,
+  connection_id uuid not null,
+  user_name text not null,
+  folded text collate "C" not null,
+  external_id text collate "C",
+  subject text collate "C",
+  active boolean not null,
+  attributes jsonb not null default '{}'::jsonb,
+  user_id uuid,
+  overruled_at timestamp with time zone,
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  changed_at timestamp with time zone not null,
+  deleted_at timestamp with time zone,
+  constraint scim_users_pkey PRIMARY KEY (id),
+  constraint scim_users_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id),
+  constraint scim_users_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE UNIQUE INDEX scim_users_account ON scim_users USING btree (connection_id, user_id) WHERE (deleted_at IS NULL);
+CREATE INDEX scim_users_called ON scim_users USING btree (connection_id, folded);
+CREATE INDEX scim_users_external ON scim_users USING btree (connection_id, external_id) WHERE (deleted_at IS NULL);
+CREATE INDEX scim_users_listed ON scim_users USING btree (connection_id, created_at, id) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX scim_users_name ON scim_users USING btree (connection_id, folded) WHERE (deleted_at IS NULL);
+CREATE INDEX scim_users_said ON scim_users USING btree (connection_id, subject);
+CREATE UNIQUE INDEX scim_users_subject ON scim_users USING btree (connection_id, subject) WHERE (deleted_at IS NULL);
+CREATE INDEX scim_users_user ON scim_users USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 create table session_proofs (
   session_id uuid not null,

@@ -99,6 +99,8 @@ export interface Connections {
   outage_policy: Generated<string>
   checks_per_second: Generated<number>
   checks_burst: Generated<number>
+  scim_since: Date | null
+  scim_match: Generated<string>
   frontchannel_logout: Generated<boolean>
   sign_out_there: Generated<boolean>
 }
@@ -280,6 +282,50 @@ export interface SamlUpkeep {
   published: JsonWithDefault
 }
 
+export interface ScimGroupMembers {
+  group_id: string
+  scim_user_id: string
+}
+
+export interface ScimGroups {
+  id: string
+  connection_id: string
+  display_name: string
+  folded: string
+  external_id: string | null
+  version: Generated<number>
+  created_at: Date
+  changed_at: Date
+}
+
+export interface ScimTokens {
+  id: string
+  connection_id: string
+  token_hash: Buffer
+  created_by: string | null
+  created_at: Date
+  expires_at: Date
+  revoked_at: Date | null
+  last_used_at: Date | null
+}
+
+export interface ScimUsers {
+  id: string
+  connection_id: string
+  user_name: string
+  folded: string
+  external_id: string | null
+  subject: string | null
+  active: boolean
+  attributes: JsonWithDefault
+  user_id: string | null
+  overruled_at: Date | null
+  version: Generated<number>
+  created_at: Date
+  changed_at: Date
+  deleted_at: Date | null
+}
+
 export interface SessionProofs {
   session_id: string
   organization_id: string
@@ -416,6 +462,10 @@ export interface DB {
   revocation_head: RevocationHead
   revocations: Revocations
   saml_upkeep: SamlUpkeep
+  scim_group_members: ScimGroupMembers
+  scim_groups: ScimGroups
+  scim_tokens: ScimTokens
+  scim_users: ScimUsers
   session_proofs: SessionProofs
   sessions: Sessions
   setup_links: SetupLinks

@@ -379,6 +379,14 @@ export const explanations: Readonly<Record<string, Explanation>> = {
     what: 'The person was removed from the organization.',
     mend: 'If they should come back, invite them.',
   },
+  deactivated: {
+    what: 'Your directory says that this person does not belong any more.',
+    mend: 'Assign them to the application again at the provider. If the directory is wrong, let them in on the connection’s provisioning page.',
+  },
+  provisioned_elsewhere: {
+    what: 'Your directory has one entry for this person, and it belongs to another account here.',
+    mend: 'The person signs in to the account they had and links this sign-in there. If that account is gone, delete the entry in the directory and assign the person anew.',
+  },
   account_deleted: {
     what: 'The person’s account was deleted.',
     mend: 'If they should come back, invite them; they get a new account.',

@@ -80,7 +80,7 @@ async function askToLink(data: LoginData, turn: LoginTurn, wanted: boolean): Pro
   const { id: userId, name: account } = personOf(turn)
   const { claims } = data.proof!
   const { invitationId } = data
-  await assertMayLink(services.db, connection, { userId, claims, invitationId })
+  await assertMayLink(services.db, connection, { userId, proof: data.proof!, invitationId })
   if (links && data.askedToLink === userId) return { data: { ...data, linkTo: userId } }
   const { name, email } = claims
   return {
@@ -101,7 +101,9 @@ async function askToRegister(
 ): Promise<Turned> {
   const { services, connection, asker, form } = turn
   const { claims } = data.proof!
-  const policy = data.invitationId ? 'everybody' : await letsIn(services.db, connection, claims)
+  const policy = data.invitationId
+    ? 'everybody'
+    : await letsIn(services.db, connection, data.proof!)
   if (policy === 'nobody' && !data.asked) await tellUnknown(turn, verdict)
   // Whoever has seen the form is not let in without it, even if nothing speaks for it any more.
   if (!asksToRegister(policy, data.asked ? { row: 7 } : verdict)) return nothingToAsk(data)

@@ -10,12 +10,14 @@ import {
 } from '../accounts/identities.ts'
 import { acceptInvitation } from '../accounts/invitations.ts'
 import { followRole, joinThrough, letsIn, standingOf } from '../accounts/joining.ts'
-import { markLinked } from '../accounts/organizations.ts'
+import { holdMember, markLinked } from '../accounts/organizations.ts'
+import { withGroups } from '../accounts/roles.ts'
+import { assertProvisioned, bindProvisioned } from '../accounts/scim-people.ts'
 import { createUser, promoteGuest } from '../accounts/users.ts'
 import type { Db } from '../db/open.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/seal.ts'
-import type { Claims, Proof } from '../providers/proof.ts'
+import type { Proof, ProofData } from '../providers/proof.ts'
 import { sealIdToken } from '../sessions/id-token-hint.ts'
 import type { Joining, Way } from './admission.ts'
 import { assertNotEnded } from './backchannel-logout.ts'
@@ -67,19 +69,23 @@ export function throughConnection(
       await holdConnection(tx, bound)
       const identity = await findIdentity(tx, proof, { hold: true })
       if (identity?.removed && identity.owner === 'active' && !invitationId)
-        throw new AppError('not_a_member', { reason: 'removed' })
+        throw new AppError('not_a_member', {
+          reason: identity.deactivated ? 'deactivated' : 'removed',
+        })
       return identity
     },
     async register(tx, now, joining) {
       const connection = await holdConnection(tx, bound)
-      const policy = invitationId ? 'everybody' : await letsIn(tx, connection, claims)
+      const provisioned = await assertProvisioned(tx, proof, undefined)
+      const policy = invitationId ? 'everybody' : await letsIn(tx, connection, proof)
       if (policy === 'nobody')
         throw new AppError('not_a_member', { reason: 'identity_unregistered' })
       if (!joining.registration && asksToRegister(policy, joining.verdict))
         throw new AppError('flow_invalid', { reason: 'not_registered' })
       const userId = await makePerson(tx, proof, joining, now)
       const id = await linkIdentity(tx, { key: proof, userId, claims }, now)
-      if (!invitationId) await joinThrough(tx, connection, { userId, claims }, now)
+      const known = withGroups(claims, provisioned?.groups ?? [])
+      if (!invitationId) await joinThrough(tx, connection, { userId, claims: known }, now)
       const data = joining.registration?.guestId ? { from: 'guest' } : {}
       const registered = { ...event(userId), target: userId, data }
       await recordEvent(tx, { action: 'user.registered', ...registered }, now)
@@ -88,8 +94,10 @@ export function throughConnection(
     },
     async link(tx, userId, now) {
       const connection = await holdConnection(tx, bound)
-      await assertMayLink(tx, connection, { userId, claims, invitationId })
-      if (!invitationId) await joinThrough(tx, connection, { userId, claims }, now)
+      const provisioned = await assertProvisioned(tx, proof, userId)
+      await assertMayLink(tx, connection, { userId, proof, invitationId })
+      const known = withGroups(claims, provisioned?.groups ?? [])
+      if (!invitationId) await joinThrough(tx, connection, { userId, claims: known }, now)
       const id = await linkIdentity(tx, { key: proof, userId, claims }, now)
       const linked = { ...event(userId), target: id, data: { to: 'account' } }
       await recordEvent(tx, { action: 'identity.linked', ...linked }, now)
@@ -99,10 +107,17 @@ export function throughConnection(
       await assertNotEnded(tx, proof, begunAt)
       if (invitationId) await accept(tx, userId, now)
       await markVerified(tx, { id, claims }, now)
+      // Held from here on: whoever puts them out waits, and then ends this session too.
+      if (!(await holdMember(tx, { organizationId, userId })))
+        throw new AppError('not_a_member', { reason: 'removed' })
+      const provisioned = await assertProvisioned(tx, proof, userId)
+      if (provisioned)
+        await bindProvisioned(tx, provisioned, { organizationId, userId, requestId }, now)
       await markLinked(tx, { organizationId, userId }, now)
       await keepGrant(tx, sealer, { identityId: id, configVersion, grant: proof.grant }, now)
       const connection = { id: connectionId, organization: { id: organizationId } }
-      const role = await followRole(tx, connection, { userId, claims })
+      const known = withGroups(claims, provisioned?.groups ?? [])
+      const role = await followRole(tx, connection, { userId, claims: known })
       const changed = { ...event(userId), target: userId, data: { role, from: 'provider' } }
       if (role) await recordEvent(tx, { action: 'member.role_changed', ...changed }, now)
       return {
@@ -127,11 +142,11 @@ export async function assertMayLink(
   connection: Connection,
   {
     userId,
-    claims,
+    proof,
     invitationId,
   }: {
     readonly userId: string
-    readonly claims: Claims
+    readonly proof: ProofData
     readonly invitationId?: string | undefined
   },
 ): Promise<void> {
@@ -139,7 +154,7 @@ export async function assertMayLink(
   if (standing === 'removed' && !invitationId)
     throw new AppError('not_a_member', { reason: 'removed' })
   const joins = invitationId || standing === 'member'
-  if (!joins && (await letsIn(db, connection, claims, userId)) === 'nobody')
+  if (!joins && (await letsIn(db, connection, proof, userId)) === 'nobody')
     throw new AppError('not_a_member', { reason: 'identity_unregistered' })
   if (await hasIdentityAt(db, { userId, connectionId: connection.id }))
     throw new AppError('already_linked', { reason: 'other_subject' })

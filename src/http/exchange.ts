@@ -72,14 +72,15 @@ export type Endpoint = (exchange: Exchange) => Response | Promise<Response>
 
 /** One endpoint and everything that is checked before it runs. Nothing is inferred. */
 export interface Route {
-  /** `ALL`: any method, for an endpoint that is asked about other requests. */
-  readonly method: 'GET' | 'POST' | 'ALL'
+  /** `ALL`: any method, for an endpoint that is asked about other requests, or answers for a whole tree of paths. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'ALL'
   readonly path: string
   /** Who may call it. */
   readonly access: Access
   /** `same-origin`: only from our own pages. Every route that changes something has it. */
   readonly csrf: 'none' | 'same-origin'
-  readonly body: 'none' | 'form'
+  /** `json`: the endpoint reads it. */
+  readonly body: 'none' | 'form' | 'json'
   /** The largest form, in bytes. @default `formLimit` */
   readonly limit?: number
   /**
@@ -93,5 +94,7 @@ export interface Route {
   readonly hint?: boolean
   /** Whether programs on the allowed origins may read the answer. @default false */
   readonly cors?: boolean
+  /** How whoever calls it is told of an error. @default people by a page, programs by a problem document */
+  readonly problem?: (error: AppError) => Response
   readonly endpoint: Endpoint
 }

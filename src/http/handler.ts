@@ -83,7 +83,8 @@ export async function handle(
     watch.lap('handler')
   } catch (thrown) {
     watch.lap('handler')
-    response = await answerError(services, thrown, { requestId, url, caller })
+    const problem = typeof route === 'object' ? route.problem : undefined
+    response = await answerError(services, thrown, { requestId, url, caller, problem })
   }
   const answer = new Response(request.method === 'HEAD' ? null : response.body, response)
   if (asker && !(typeof route === 'object' && route.crossSite))
@@ -281,7 +282,17 @@ export function loginUrl(
 async function answerError(
   services: Services,
   thrown: unknown,
-  { requestId, url, caller }: { requestId: string; url: URL; caller: Caller },
+  {
+    requestId,
+    url,
+    caller,
+    problem: tell,
+  }: {
+    readonly requestId: string
+    readonly url: URL
+    readonly caller: Caller
+    readonly problem: Route['problem'] | undefined
+  },
 ): Promise<Response> {
   const error = isUnavailable(thrown)
     ? new AppError('temporarily_unavailable', {
@@ -295,6 +306,7 @@ async function answerError(
   await audit(services, error, requestId)
   if (error.status === 503 && !error.headers['retry-after'])
     error.headers['retry-after'] = retryAfter
+  if (tell) return tell(error)
   if (caller !== 'navigation') return problem(error, requestId, `${services.origin}/login`)
   try {
     return await services.errorPage(error, { requestId, url, services })

@@ -145,6 +145,27 @@ export const errors = {
     title: 'That cannot be done now',
     advice: 'Something has changed meanwhile. Go back, reload the page and look again.',
   },
+  token_refused: {
+    status: 401,
+    title: 'This is not accepted here',
+    advice:
+      'Check that what you authenticate with is whole, has not run out, and is meant for this address.',
+  },
+  resource_exists: {
+    status: 409,
+    title: 'There is one like it already',
+    advice: 'Look for that one, and change it instead.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'It is not as you know it any more',
+    advice: 'Read it again, and decide anew.',
+  },
+  not_supported: {
+    status: 501,
+    title: 'This is not supported',
+    advice: 'The documentation says what is.',
+  },
   config_rejected: {
     status: 422,
     title: 'These settings cannot be used',

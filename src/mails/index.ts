@@ -11,6 +11,7 @@ import { linkAccount } from './link-account.ts'
 import { metadataRefused } from './metadata-refused.ts'
 import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
+import { ownerKept } from './owner-kept.ts'
 import { recoveryCodeUsed } from './recovery-code-used.ts'
 import { sessionEnded } from './session-ended.ts'
 import { signInLink } from './sign-in-link.ts'
@@ -33,6 +34,7 @@ export const mails = {
   metadata_refused: metadataRefused,
   access_ended: accessEnded,
   connection_alarm: connectionAlarm,
+  owner_kept: ownerKept,
   recovery_code_used: recoveryCodeUsed,
 } as const
 

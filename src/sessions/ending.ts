@@ -43,6 +43,8 @@ export type EndReason =
   | 'identity_unlinked'
   /** The person left the organization. */
   | 'left_organization'
+  /** The organization's directory has put the person out. */
+  | 'deactivated'
 
 /**
  * Ends what sessions prove to an organization. A session that proves something else goes on for that; one with nothing

@@ -66,5 +66,7 @@ async function give(
     join memberships m on m.user_id = u.id and m.removed_at is null
     join organizations o on o.id = m.organization_id and o.deleted_at is null and o.sso_required_since is null
     where s.kind = 'user' and s.revoked_at is null and s.personal_until > ${now} ${sql.join(where, sql` `)}
+    -- Whoever is put out meanwhile waits for this, and then ends it too.
+    for share of m
     on conflict (session_id, organization_id) ${sparing ? sql`do nothing` : instead}`.execute(tx)
 }

@@ -16,6 +16,7 @@ import {
   type Administered,
 } from './organization-connections.ts'
 import { joiningWords } from './organization-joining.ts'
+import { provisioningSection } from './organization-provisioning.ts'
 import { samlKeysSection } from './organization-saml.ts'
 import { signalsSection } from './organization-signals.ts'
 import { buttonForm, html, seeOther, type Html } from './page.ts'
@@ -76,7 +77,8 @@ export const oneConnection: Endpoint = async (exchange) => {
         }
       </section>
       ${joiningSection(administered)} ${await samlKeysSection(exchange, organization, connection)}
-      ${await signalsSection(exchange, administered)} ${linkedSection(administered, counts)}
+      ${await signalsSection(exchange, administered)}
+      ${await provisioningSection(exchange, administered)} ${linkedSection(administered, counts)}
       ${linkSection(administered, links, now)} ${endSection(administered)}`,
   )
 }

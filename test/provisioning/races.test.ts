@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { sql } from 'kysely'
+import { startTestApp } from '../_app.ts'
+import { askOnAndOn, startMember } from '../sessions/_members.ts'
+import { audited, signIn, startDirectory, whoIs } from './_directory.ts'
+
+describe('a directory against everybody else', () => {
+  it('SCM-06 from the answer on, none of three nodes accepts the session', async (t) => {
+    await using app = await startTestApp()
+    const directory = await startDirectory(app)
+    const members = await Promise.all([1, 2, 3].map(() => startMember(t, app)))
+    for (let round = 0; round < 5; round++) {
+      const name = `ada${round}`
+      const { id } = await directory.create(name)
+      const { browser } = await signIn(app, name)
+      const token = browser.cookies.get(app.sallyport.services.cookies.session)!
+      for (const member of members) assert.ok(await member.accepts(token))
+      const asking = members.map((member) => askOnAndOn(member, token))
+      const { status } = await (round % 2 === 0
+        ? directory.setActive(id, false)
+        : directory.send('DELETE', `/Users/${id}`))
+      assert.ok(status < 300)
+      for (const one of asking) one.over()
+      for (const one of asking) {
+        const { asked, stale } = await one.stop()
+        assert.ok(asked > 0)
+        assert.equal(stale, 0)
+      }
+    }
+  })
+
+  it('SCM-07 a sign-in that is under way when its person is put out comes to nothing, whichever is first', async () => {
+    await using app = await startTestApp()
+    const { db } = app.sallyport.services
+    const directory = await startDirectory(app)
+    for (let round = 0; round < 12; round++) {
+      const name = `bob${round}`
+      const { id } = await directory.create(name)
+      // Known here already, or new: both ways lead in.
+      if (round % 2 === 0) await signIn(app, name)
+      const browser = app.browser()
+      const state = await app.begin(browser)
+      const [came, put] = await Promise.all([
+        app.comeBack(browser, state, name),
+        directory.setActive(id, false),
+      ])
+      assert.equal(put.status, 200)
+      assert.ok([303, 403].includes(came.status), String(came.status))
+      assert.equal(await whoIs(browser), undefined, `round ${round}: ${came.status}`)
+      const { rows } = await sql`
+        select from session_proofs p join sessions s on s.id = p.session_id join identities i on i.user_id = s.user_id
+        where i.subject = ${name}`.execute(db)
+      assert.equal(rows.length, 0, 'nothing is left that could come back')
+      await directory.setActive(id, true)
+      assert.equal(await whoIs(browser), undefined)
+    }
+  })
+
+  it('SCM-07 held between the provider’s answer and the commit, a sign-in is too late', async () => {
+    await using app = await startTestApp()
+    const directory = await startDirectory(app)
+    const { id } = await directory.create('eve')
+    const browser = app.browser()
+    const state = await app.begin(browser)
+    const [held, release] = barrier()
+    app.provider.hold = () => held
+    const coming = app.comeBack(browser, state, 'eve')
+    while (app.provider.completed.length === 0) await new Promise(setImmediate)
+    assert.equal((await directory.setActive(id, false)).status, 200)
+    release()
+    assert.equal((await coming).status, 403)
+    assert.equal(await whoIs(browser), undefined)
+    assert.deepEqual((await audited(app, 'user.registered')).length, 0)
+  })
+
+  it('SCM-07 LNK-08 linking and being put out at once: out', async () => {
+    await using app = await startTestApp()
+    const { db } = app.sallyport.services
+    const directory = await startDirectory(app)
+    const second = await app.connect({ name: 'Second' })
+    for (let round = 0; round < 8; round++) {
+      const name = `dan${round}`
+      const { browser } = await signIn(app, name, second)
+      const { id } = await directory.create(name)
+      const left = await browser.post(`/sso/${app.connectionId}/link`)
+      const state = /state=([^&"]+)/.exec(left.headers.get('refresh') ?? '')?.[1]
+      assert.ok(state, String(left.status))
+      const asked = await app.comeBack(browser, state, name)
+      const question = new URL(asked.headers.get('location') ?? '/link', app.origin)
+      const page = await browser.get(`${question.pathname}${question.search}`)
+      const fields = Object.fromEntries(
+        [...(await page.text()).matchAll(/<input type="hidden" name="(\w+)" value="([^"]*)"/g)].map(
+          ([, key, value]) => [key!, value!],
+        ),
+      )
+      await Promise.all([
+        browser.post('/link', { ...fields, choice: 'link' }),
+        directory.setActive(id, false),
+      ])
+      const { rows } = await sql<{ bound: boolean; out: boolean }>`
+        select r.user_id is not null as bound, m.removed_reason = 'deactivated' as out
+        from scim_users r join identities i on i.subject = ${name} and i.connection_id = ${second}
+        join memberships m on m.user_id = i.user_id where r.id = ${id}`.execute(db)
+      const { bound, out } = rows[0]!
+      if (bound) assert.equal(out, true)
+      if (bound) assert.equal(await whoIs(browser), undefined)
+    }
+  })
+})
+
+function barrier(): [Promise<void>, () => void] {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return [promise, resolve]
+}
