@@ -6,8 +6,10 @@ import type { Place, Sealer } from '../lib/seal.ts'
 export interface SealedColumn {
   readonly table: string
   readonly column: string
-  /** What a row is found by, and, joined by a space, named by in its seal. */
+  /** What a row is found by. */
   readonly key: readonly string[]
+  /** By what, joined by a space, its seal names it. @default the key */
+  readonly named?: readonly string[]
 }
 
 /** Every one there is. */
@@ -16,6 +18,13 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'connection_versions', column: 'settings', key: ['connection_id', 'version'] },
   { table: 'connection_versions', column: 'answers', key: ['connection_id', 'version'] },
   { table: 'identities', column: 'granted', key: ['id'] },
+  {
+    table: 'session_proofs',
+    column: 'id_token_hint',
+    key: ['session_id', 'organization_id'],
+    named: ['identity_id'],
+  },
+  { table: 'signal_streams', column: 'settings', key: ['connection_id'] },
 ]
 
 const batch = 200
@@ -59,6 +68,7 @@ async function countOld(db: Db, sealer: Sealer, column: SealedColumn): Promise<n
 
 interface Sealed {
   readonly key: readonly (string | number)[]
+  readonly named: readonly (string | number)[]
   readonly sealed: Buffer
 }
 
@@ -69,10 +79,10 @@ async function readOld(
   of: SealedColumn,
   after?: Sealed['key'],
 ): Promise<readonly Sealed[]> {
-  const key = sql.join(of.key.map((one) => sql.ref(one)))
+  const key = listed(of.key)
   const beyond = after ? sql`and (${key}) > (${sql.join(after)})` : sql``
   const { rows } = await sql<Sealed>`
-    select json_build_array(${key}) as key, ${sql.ref(of.column)} as sealed from ${sql.table(of.table)}
+    select json_build_array(${key}) as key, json_build_array(${listed(of.named ?? of.key)}) as named, ${sql.ref(of.column)} as sealed from ${sql.table(of.table)}
     where ${isOld(of, sealer)} ${beyond} order by ${key} limit ${batch}`.execute(db)
   return rows
 }
@@ -81,13 +91,15 @@ async function resealOne(
   db: Db,
   sealer: Sealer,
   { table, column, key: names }: SealedColumn,
-  { key, sealed }: Sealed,
+  { key, named, sealed }: Sealed,
 ): Promise<void> {
-  const place: Place = { table, column, row: key.join(' ') }
+  const place: Place = { table, column, row: named.join(' ') }
   const anew = sealer.seal(sealer.open(sealed, place), place)
   await sql`
     update ${sql.table(table)} set ${sql.ref(column)} = ${anew}
-    where (${sql.join(names.map((name) => sql.ref(name)))}) = (${sql.join(key)}) and ${sql.ref(column)} = ${sealed}`.execute(
-    db,
-  )
+    where (${listed(names)}) = (${sql.join(key)}) and ${sql.ref(column)} = ${sealed}`.execute(db)
+}
+
+function listed(columns: readonly string[]) {
+  return sql.join(columns.map((one) => sql.ref(one)))
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
+import { sql } from 'kysely'
 import {
   createConnection,
   proposeSettings,
@@ -14,8 +15,11 @@ import { linkIdentity } from '../../src/accounts/identities.ts'
 import { createOrganization } from '../../src/accounts/organizations.ts'
 import { resealAll, sealedColumns } from '../../src/accounts/resealing.ts'
 import { createUser } from '../../src/accounts/users.ts'
+import { days, later } from '../../src/lib/clock.ts'
+import { newId } from '../../src/lib/ids.ts'
 import { createSealer, type SealingKey } from '../../src/lib/seal.ts'
 import { Secret } from '../../src/lib/secrets.ts'
+import { openIdToken, sealIdToken } from '../../src/sessions/id-token-hint.ts'
 import { createTestDatabase } from '../_database.ts'
 
 const keyOf = (id: string): SealingKey => ({ id, key: new Secret(randomBytes(32)) })
@@ -41,6 +45,20 @@ describe('sealing anew', () => {
     const grant = { refreshToken: 'r-1' }
     const granted = sealGrant(before, identityId, grant)
     await db.updateTable('identities').set({ granted }).where('id', '=', identityId).execute()
+    const hint = sealIdToken(before, identityId, 'an.id.token')
+    const ids = { session: newId(), later: later(now, days(1)) }
+    await sql`
+      insert into sessions (id, token_hash, user_id, kind, browser_hash, authenticated_at, last_seen_at, idle_ends_at,
+        absolute_ends_at, created_at)
+      values (${ids.session}, ${randomBytes(32)}, ${userId}, 'user', ${randomBytes(32)}, ${now}, ${now}, ${ids.later}, ${ids.later}, ${now})`.execute(
+      db,
+    )
+    await sql`
+      insert into session_proofs (session_id, organization_id, connection_id, identity_id, config_version, authenticated_at,
+        proved_at, last_seen_at, id_token_hint)
+      values (${ids.session}, ${organizationId}, ${connectionId}, ${identityId}, 1, ${now}, ${now}, ${now}, ${hint})`.execute(
+      db,
+    )
 
     const both = createSealer([newer, older])
     const told: (readonly [number, number])[] = []
@@ -58,6 +76,11 @@ describe('sealing anew', () => {
       .where('id', '=', identityId)
       .executeTakeFirstOrThrow()
     assert.deepEqual(openGrant(after, identityId, row.granted!), grant)
+    const proof = await db
+      .selectFrom('session_proofs')
+      .select('id_token_hint')
+      .executeTakeFirstOrThrow()
+    assert.equal(openIdToken(after, identityId, proof.id_token_hint!), 'an.id.token')
     assert.equal(await resealAll(db, both), 0)
   })
 
