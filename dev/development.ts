@@ -15,7 +15,7 @@ import { dummyRoute, openWithDummy, seedDummy } from './dummy.ts'
 import { markForDevelopment } from './instance.ts'
 import type { DevelopmentProvider } from './provider.ts'
 import { seed } from './seed.ts'
-import { connectSignals } from './signals.ts'
+import { connectDirectory, connectSignals } from './signals.ts'
 
 /** A Sallyport with an organization, Acme, whose people one can sign in as. Nothing listens yet. */
 export interface Development {
@@ -138,6 +138,7 @@ async function connect(
   await refuseOtherPort(services, connectionId, provider)
   provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
   await connectSignals(services, connectionId, provider)
+  connectDirectory(services, connectionId, provider)
   return connectionId
 }
 

@@ -102,6 +102,11 @@ function nextThings(issuer: string, origin: string): Html {
       finds it among Acme’s members and in its audit. Signing in again is refused, and says so.
     </li>
     <li>
+      Or have the provider tell Sallyport by itself, by shared signals, back-channel logout or SCIM:
+      sign in as Bob, and open <strong>Tell applications</strong> beside him there. He is out within
+      a moment.
+    </li>
+    <li>
       Put it in front of an application in any language. nginx asks <code>/verify</code> about every
       request; <code>docs/proxies.md</code> has the configuration.
     </li>

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html'
 import type { DevelopmentPerson } from './people.ts'
-import { messages, type Messenger } from './signals.ts'
+import { messages, type MessageName, type Messenger } from './signals.ts'
 
 /** A page, escaped. */
 export type Html = ReturnType<typeof html>
@@ -77,7 +77,8 @@ export function peoplePage(
   )
 }
 
-function personRow(person: DevelopmentPerson, { uris, streaming }: Messenger): Html {
+function personRow(person: DevelopmentPerson, { uris, canSend }: Messenger): Html {
+  const sendable = (Object.keys(messages) as MessageName[]).filter(canSend)
   const [action, label] = person.suspended ? ['restore', 'Restore'] : ['suspend', 'Suspend']
   return html`<li>
     <div>
@@ -89,13 +90,9 @@ function personRow(person: DevelopmentPerson, { uris, streaming }: Messenger): H
     </form>
     <details>
       <summary aria-label="Tell applications about ${person.name}">Tell applications</summary>
-      ${Object.entries(messages).map(([name, message]) =>
-        ('event' in message ? streaming : uris)
-          ? sendForm(person, `send/${name}`, message.label)
-          : '',
-      )}
+      ${sendable.map((name) => sendForm(person, `send/${name}`, messages[name].label))}
       ${uris ? sendForm(person, 'front-channel', 'Front-channel logout') : ''}
-      ${streaming || uris ? '' : html`<p>There is nobody to tell.</p>`}
+      ${uris || sendable.length > 0 ? '' : html`<p>There is nobody to tell.</p>`}
     </details>
   </li>`
 }

@@ -2,6 +2,7 @@ import { importJWK, SignJWT, type JWK } from 'jose'
 import type { Hono } from 'hono'
 import { newId } from '../../src/lib/ids.ts'
 import { sameSecret } from '../../src/lib/secrets.ts'
+import { setActive, type DirectoryAddress } from './directory.ts'
 import type { DevelopmentPerson } from './people.ts'
 
 /** Where an application wants to hear what happens here; a real provider has it typed into a form. */
@@ -34,10 +35,14 @@ export interface Messenger {
   /** Whether an application has asked for events. */
   readonly streaming: boolean
   readonly uris: LogoutUris | undefined
+  /** Whether a message of that kind has somewhere to go. */
+  canSend(what: MessageName): boolean
   /** The last message sent. */
   readonly last: Sent | undefined
   /** Where the application wants to be told that somebody signs out. */
   register(uris: LogoutUris): void
+  /** Where the application wants to be told who belongs to the organization. */
+  registerDirectory(open: () => Promise<DirectoryAddress>): void
   send(what: MessageName, person: DevelopmentPerson): Promise<Sent>
   /** Adds the transmitter's own addresses. */
   serve(app: Pick<Hono, 'get' | 'post' | 'delete'>): void
@@ -75,9 +80,19 @@ export const messages = {
     does: 'Pushes a RISC event: this person may sign in again.',
     event: `${risc}account-enabled`,
   },
+  deactivate: {
+    label: 'Deactivate',
+    does: 'Says by SCIM that this person does not belong to the organization any more.',
+    active: false,
+  },
+  reactivate: {
+    label: 'Reactivate',
+    does: 'Says by SCIM that this person belongs to the organization again.',
+    active: true,
+  },
 } as const satisfies Record<
   string,
-  { label: string; does: string; event?: string; payload?: object }
+  { label: string; does: string; event?: string; payload?: object; active?: boolean }
 >
 
 export type MessageName = keyof typeof messages
@@ -99,6 +114,8 @@ export function createMessenger({ issuer, clientId, key }: MessengerParts): Mess
   const accessToken = 'development'
   let stream: Stream | undefined
   let uris: LogoutUris | undefined
+  let openDirectory: (() => Promise<DirectoryAddress>) | undefined
+  let directory: Promise<DirectoryAddress> | undefined
   let last: Sent | undefined
 
   async function sign(typ: string, claims: Record<string, unknown>): Promise<string> {
@@ -123,9 +140,14 @@ export function createMessenger({ issuer, clientId, key }: MessengerParts): Mess
     return ask(uris.backchannel, { body })
   }
 
+  async function activate(person: DevelopmentPerson, active: boolean): Promise<Response> {
+    if (!openDirectory) throw new Error('no application has said where')
+    return setActive(await (directory ??= openDirectory()), person, active, ask)
+  }
+
   function ask(url: string, init: RequestInit): Promise<Response> {
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(10_000)])
-    return fetch(url, { ...init, method: 'POST', redirect: 'manual', signal })
+    return fetch(url, { method: 'POST', ...init, redirect: 'manual', signal })
   }
 
   async function verify(state: string): Promise<void> {
@@ -139,6 +161,7 @@ export function createMessenger({ issuer, clientId, key }: MessengerParts): Mess
 
   function send(what: MessageName, person: DevelopmentPerson): Promise<Response> {
     const message = messages[what]
+    if ('active' in message) return activate(person, message.active)
     if (!('event' in message)) return logOut(person)
     const subject = { format: 'iss_sub', iss: issuer, sub: person.id }
     return push(message.event, subject, 'payload' in message ? message.payload : {})
@@ -155,10 +178,16 @@ export function createMessenger({ issuer, clientId, key }: MessengerParts): Mess
     get last() {
       return last
     },
+    canSend(what) {
+      const message = messages[what]
+      if ('event' in message) return stream !== undefined
+      return ('active' in message ? openDirectory : uris) !== undefined
+    },
     register: (given) => void (uris = given),
+    registerDirectory: (given) => void (openDirectory = given),
     async send(what, person) {
       const answer = await send(what, person).then(
-        async (response) => `${response.status} ${response.statusText} ${await response.text()}`,
+        (response) => `${response.status} ${response.statusText}`,
         (error: unknown) => `nothing was sent: ${(error as Error).message}`,
       )
       return (last = { what, person: person.name, answer: answer.trim() })

@@ -4,9 +4,10 @@ import { sql } from 'kysely'
 import { chooseAt } from '../../dev/provider/choose.ts'
 import { messages, type MessageName } from '../../dev/provider/signals.ts'
 import { startDevelopmentProvider, type DevelopmentProvider } from '../../dev/provider.ts'
-import { connectSignals } from '../../dev/signals.ts'
+import { connectDirectory, connectSignals } from '../../dev/signals.ts'
 import { findConnection, setSigningOut } from '../../src/accounts/connections.ts'
 import { redirectUriOf } from '../../src/flows/login.ts'
+import { changeRole } from '../../src/sessions/revoke.ts'
 import { startTestApp, type TestApp } from '../_app.ts'
 import { refreshOf, type Browser } from '../_browser.ts'
 import { createBrowser } from './_browser.ts'
@@ -86,6 +87,21 @@ describe('the development provider tells applications what happens', () => {
     const [, refused] = await arrive('bob')
     assert.equal(refused.status, 403, 'the provider would let them, its signal does not')
     assert.equal(await press('bob', 'account-enabled'), '202')
+    await signIn('bob')
+  })
+
+  it('its directory deactivates and reactivates somebody by SCIM', async () => {
+    const alice = await signIn('alice')
+    const { user } = (await (await alice.api('/me')).json()) as { user: { id: string } }
+    const owner = { organizationId: app.acme.id, userId: user.id, role: 'owner' } as const
+    await changeRole(app.sallyport.services, owner, {}, app.clock.now())
+    connectDirectory(app.sallyport.services, connectionId, provider)
+    const bob = await signIn('bob')
+    assert.match(await press('bob', 'deactivate'), /^20[01]$/)
+    assert.equal(await statusOf(bob), 401)
+    const [again] = await arrive('bob')
+    assert.equal(await statusOf(again), 401, 'nobody who was deactivated comes back by signing in')
+    assert.equal(await press('bob', 'reactivate'), '200')
     await signIn('bob')
   })
 
