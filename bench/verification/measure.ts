@@ -149,7 +149,7 @@ export interface Outage {
   readonly perSecond: readonly number[]
   /** The seconds at which it went away and came back. */
   readonly away: readonly [from: number, to: number]
-  /** Requests a second that all connections together are allowed, and how many are due by themselves. */
+  /** Requests in any second that all connections together are allowed, and how many are due by themselves. */
   readonly allowed: number
   readonly usual: number
   /** The most in any second. */
@@ -158,6 +158,8 @@ export interface Outage {
   readonly drained: number
   /** People whose access was touched. */
   readonly out: number
+  /** People whose token may have been used up by a request that was cut off: it is never presented again. */
+  readonly untold: number
 }
 
 /** How long it took from the end at the provider to the refusal on every node, in milliseconds. */
@@ -175,6 +177,9 @@ export interface Bound {
 const outageAt = 5
 const outageConnections = 4
 
+/** What each of them may ask at once, beside so much a second. */
+const allowedAtOnce = 5
+
 /**
  * People who are asked about every minute; the provider refuses every connection for a while; then it is back. After
  * that, some of them, who are signed in, are suspended at moments of their own.
@@ -187,7 +192,7 @@ export async function measureOutage(
   const { many: db, sealer, members, provider, connections } = stage
   await disarm(db)
   const used = connections.slice(outageAt, outageAt + outageConnections)
-  await allow(db, used, allowedEach)
+  await allow(db, used, allowedEach, allowedAtOnce)
   await sql`update connections set check_every_minutes = 1 where id = any(${[...used]}::uuid[])`.execute(
     db,
   )
@@ -226,19 +231,23 @@ export async function measureOutage(
       else drained = (Date.now() - start) / 1000
     await draining
     const perSecond = histogram(tenths, start, Math.ceil(to + after))
+    const untold = await untoldOf(db)
     const outage: Outage = {
       perSecond,
       away: [from, to],
-      allowed: allowedEach * used.length,
+      allowed: (allowedEach + allowedAtOnce) * used.length,
       usual: people / 60,
       peak: Math.max(...perSecond),
       drained,
       out: await touched(db, used),
+      untold: untold.size,
     }
     const known = { families, sessions }
     const bounds: Bound[] = []
-    if (suspended.length > 0)
-      bounds.push(await suspendSome(stage, suspended, known, { tell, within: bound.seconds }))
+    // Nobody is asked about whose token may be used up, before they sign in again or the budget is spent.
+    const asked = suspended.filter((person) => !untold.has(idOf('identity', person)))
+    if (asked.length > 0)
+      bounds.push(await suspendSome(stage, asked, known, { tell, within: bound.seconds }))
     bounds.push(await logOutSome(stage, loggedOut, known))
     return { outage, bounds }
   })
@@ -364,8 +373,13 @@ function shuffle(people: number[]): void {
   }
 }
 
-async function allow(db: Db, connections: readonly string[], perSecond: number): Promise<void> {
-  await sql`update connections set checks_per_second = ${perSecond}, checks_burst = ${perSecond}
+async function allow(
+  db: Db,
+  connections: readonly string[],
+  perSecond: number,
+  atOnce: number = perSecond,
+): Promise<void> {
+  await sql`update connections set checks_per_second = ${perSecond}, checks_burst = ${atOnce}
     where id = any(${[...connections]}::uuid[])`.execute(db)
 }
 
@@ -389,6 +403,14 @@ async function touched(db: Db, connections: readonly string[]): Promise<number> 
     db,
   )
   return Number(rows[0]!.n)
+}
+
+async function untoldOf(db: Db): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    select id from identities where refresh_intent is not null and verdict = 'could_not_tell'`.execute(
+    db,
+  )
+  return new Set(rows.map(({ id }) => id))
 }
 
 async function working<T>(members: Stage['members'], during: () => Promise<T>): Promise<T> {

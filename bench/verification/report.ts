@@ -68,7 +68,7 @@ export function targetsOf(results: VerificationResults): readonly Target[] {
     {
       what: 'most requests in a second around an outage',
       found: String(outage.peak),
-      target: `≤ ${outage.allowed}, the allowance`,
+      target: `≤ ${outage.allowed} allowed`,
       met: outage.peak <= outage.allowed,
     },
     {
@@ -101,6 +101,7 @@ ${[
   `Due work was found in ${inTime(claim.many.ms)} (${inTime(claim.few.ms)} among few).`,
   `A verdict took ${readable(rounded(rate.workersMs))} ms of processor time of the workers and ${readable(rounded(rate.providerMs))} ms of the provider.`,
   `After ${readable(Math.round(outage.away[1] - outage.away[0]))} s without an answer nobody was overdue any more ${readable(Math.round(outage.drained - outage.away[1]))} s after the provider was back.`,
+  `Of ${outage.untold} people the answer was lost when it went away: their token is never presented again, and they are asked about after their next sign-in.`,
   inOneLine(machine, date) + '.',
   busyness(machine),
 ]
@@ -162,7 +163,7 @@ function drawOutage({ perSecond, away, allowed, usual, drained }: Outage): strin
 <text class="small" x="${at((x(away[0]) + x(away[1])) / 2)}" y="${top + 14}" text-anchor="middle">refuses connections</text>
 ${bars.filter(Boolean).join('\n')}
 <line class="target" x1="${left}" x2="${right}" y1="${at(y(allowed))}" y2="${at(y(allowed))}"/>
-<text class="small" x="${right}" y="${at(y(allowed) - 5)}" text-anchor="end">allowance: ${allowed}</text>
+<text class="small" x="${right}" y="${at(y(allowed) - 5)}" text-anchor="end">allowed in a second: ${allowed}</text>
 <line x1="${left}" x2="${right}" y1="${at(y(usual))}" y2="${at(y(usual))}"/>
 <text class="small" x="${left - 6}" y="${at(y(usual) + 4)}" text-anchor="end">${Math.round(usual)}</text>
 ${drained ? `<line class="target" x1="${at(x(drained))}" x2="${at(x(drained))}" y1="${top + 20}" y2="${bottom}"/><text class="small" x="${at(x(drained) + 4)}" y="${top + 30}">nobody is overdue</text>` : ''}

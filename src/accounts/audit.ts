@@ -1,4 +1,4 @@
-import type { Insertable } from 'kysely'
+import { sql, type Insertable } from 'kysely'
 import { newId } from '../lib/ids.ts'
 import { metrics } from '../lib/metrics.ts'
 import { prepared, type Db } from '../db/open.ts'
@@ -198,6 +198,21 @@ export async function recordEvent(db: Db, event: AuditEvent, now: Date): Promise
     .insertInto('audit_events')
     .values(eventRow(event, now))
     .modifyEnd(prepared('record_event'))
+    .execute()
+}
+
+/** Writes events that belong together, in their order, in one statement. */
+export async function recordEvents(
+  db: Db,
+  events: readonly AuditEvent[],
+  now: Date,
+): Promise<void> {
+  if (events.length === 0) return
+  await db
+    .insertInto('audit_events')
+    .values(events.map((event) => eventRow(event, now)))
+    // As many as a sign-in usually has.
+    .modifyEnd(events.length < 4 ? prepared(`record_events_${events.length}`) : sql``)
     .execute()
 }
 

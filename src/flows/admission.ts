@@ -1,4 +1,4 @@
-import { recordEvent, type AuditAction } from '../accounts/audit.ts'
+import { recordEvent, recordEvents, type AuditAction, type AuditEvent } from '../accounts/audit.ts'
 import { holdGuest } from '../accounts/users.ts'
 import { isDuplicate, type Db } from '../db/open.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -180,11 +180,12 @@ function commit(
     const { organizationId } = way
     const event = { actorId: owner.userId, organizationId, target: opened.id, requestId }
     const data = { row: verdict.row, ...way.told }
-    await recordEvent(tx, { action: 'login.succeeded', ...event, data }, now)
+    const told: AuditEvent[] = [...opened.told, { action: 'login.succeeded', ...event, data }]
     if (guest && (declinesGuest || opened.offeredGuest === guest)) {
       const action = declinesGuest ? 'guest.declined' : 'guest.claim_offered'
-      await recordEvent(tx, { action, ...event, target: guest }, now)
+      told.push({ action, ...event, target: guest })
     }
+    await recordEvents(tx, told, now)
     // A guest promoted has no session as a guest any more, on any node.
     const promoted = guest === owner.userId ? [{ kind: 'user', id: guest } as const] : []
     const changed = grounds.roleChanged ? [{ kind: 'user', id: owner.userId } as const] : []

@@ -1,5 +1,5 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
-import { recordEvent } from '../accounts/audit.ts'
+import { sql, type Insertable, type SelectQueryBuilder } from 'kysely'
+import type { AuditEvent } from '../accounts/audit.ts'
 import { prepared, type Db } from '../db/open.ts'
 import type { DB } from '../db/schema.ts'
 import { later, minutes } from '../lib/clock.ts'
@@ -60,6 +60,8 @@ export interface Opened {
   readonly keptUntil?: Date
   /** Sessions of the same person that ended, because there may be only so many. */
   readonly crowdedOut: readonly CrowdedOut[]
+  /** What happened: write it down in the same transaction. */
+  readonly told: readonly AuditEvent[]
   /** What has to be read anew: announce it last in the same transaction. */
   readonly changed: readonly Target[]
 }
@@ -100,6 +102,7 @@ export async function openSession(
       token: null,
       offeredGuest: null,
       crowdedOut: [],
+      told: [],
       changed: [{ kind: 'session', id: successor }],
     }
   }
@@ -122,17 +125,21 @@ export async function openSession(
     authenticatedAt: authenticatedAt(grounds, now),
   } as const
   const span = spanOf(lifetimes, session)
-  await storeSession(tx, session, opening, span, now)
-  if (goneOn) await carryOver(tx, goneOn.id, id)
-  await storeGrounds(tx, id, grounds, now)
+  const proof = proofRow(id, grounds, now)
+  if (proof && !goneOn) await storeSession(tx, session, opening, span, now, proof)
+  else {
+    await storeSession(tx, session, opening, span, now)
+    if (goneOn) await carryOver(tx, goneOn.id, id)
+    await storeGrounds(tx, id, grounds, now)
+  }
   const crowdedOut = await crowdOut(tx, { userId: opening.userId, spared: id }, lifetimes, now)
-  await tellOpened(tx, id, { replaced, grounds, opening, crowdedOut }, now)
   return {
     id,
     token,
     offeredGuest,
     ...(kept && { keptUntil: later(now, span.absolute) }),
     crowdedOut,
+    told: tellOpened(id, { replaced, grounds, opening, crowdedOut }),
     changed: [...ended, ...crowdedOut].map((dead) => ({ kind: 'session', id: dead.id }) as const),
   }
 }
@@ -215,8 +222,7 @@ async function crowdOut(
   return rows
 }
 
-async function tellOpened(
-  tx: Db,
+function tellOpened(
   id: string,
   {
     replaced,
@@ -229,23 +235,24 @@ async function tellOpened(
     opening: Opening
     crowdedOut: readonly CrowdedOut[]
   },
-  now: Date,
-): Promise<void> {
+): AuditEvent[] {
   const action =
     replaced?.user_id === userId
       ? 'session.rotated'
       : replaced?.kind === 'user'
         ? 'session.user_switched'
         : 'session.created'
-  const data = replaced ? { from: replaced.id } : {}
   const event = { actorId: userId, requestId }
-  await recordEvent(tx, { action, ...event, organizationId, target: id, data }, now)
-  for (const { id: target } of crowdedOut)
-    await recordEvent(
-      tx,
-      { action: 'session.revoked', ...event, target, data: { reason: 'limit', for: id } },
-      now,
-    )
+  const data = replaced ? { from: replaced.id } : {}
+  return [
+    { action, ...event, organizationId, target: id, data },
+    ...crowdedOut.map(({ id: target }) => ({
+      action: 'session.revoked' as const,
+      ...event,
+      target,
+      data: { reason: 'limit', for: id },
+    })),
+  ]
 }
 
 /** The session that another sign-in of this browser has just put in the place of the one we came with. */
@@ -279,7 +286,10 @@ interface NewSession {
   readonly authenticatedAt?: Date
 }
 
-/** Writes a new session down. Who may have one is decided by those who call it, all of them in this room. */
+/**
+ * Writes a new session down, with what it proves where that is given. Who may have one is decided by those who call it,
+ * all of them in this room.
+ */
 export async function storeSession(
   tx: Db,
   { id, token, kind, kept = false, rotatedFrom = null, offeredGuest = null, ...more }: NewSession,
@@ -288,50 +298,78 @@ export async function storeSession(
   },
   { idle, absolute }: Span,
   now: Date,
+  proof?: Insertable<DB['session_proofs']>,
 ): Promise<void> {
   const absoluteEndsAt = later(now, absolute)
-  await tx
-    .insertInto('sessions')
-    .values({
-      id,
-      token_hash: hashToken(token),
-      user_id: opening.userId,
-      kind,
-      browser_hash: opening.browserHash,
-      flow_id: opening.flowId ?? null,
-      rotated_from: rotatedFrom,
-      offered_guest_id: offeredGuest,
-      device: opening.device ?? '',
-      address: opening.address ?? null,
-      kept,
-      authenticated_at: more.authenticatedAt ?? now,
-      last_seen_at: now,
-      idle_ends_at: earlier(later(now, idle), absoluteEndsAt),
-      absolute_ends_at: absoluteEndsAt,
-      created_at: now,
-    })
-    .modifyEnd(prepared('store_session'))
+  const row = {
+    id,
+    token_hash: hashToken(token),
+    user_id: opening.userId,
+    kind,
+    browser_hash: opening.browserHash,
+    flow_id: opening.flowId ?? null,
+    rotated_from: rotatedFrom,
+    offered_guest_id: offeredGuest,
+    device: opening.device ?? '',
+    address: opening.address ?? null,
+    kept,
+    authenticated_at: more.authenticatedAt ?? now,
+    last_seen_at: now,
+    idle_ends_at: earlier(later(now, idle), absoluteEndsAt),
+    absolute_ends_at: absoluteEndsAt,
+    created_at: now,
+  }
+  const query = proof
+    ? tx
+        .with('proven', (cte) => cte.insertInto('session_proofs').values(proof))
+        .insertInto('sessions')
+    : tx.insertInto('sessions')
+  await query
+    .values(row)
+    .modifyEnd(prepared(proof ? 'store_proven_session' : 'store_session'))
     .execute()
 }
 
-/** What the session rests on from now on; a newer proof to one organization takes the place of an older one. */
+/** What a session rests on from now on; a newer proof to one organization takes the place of an older one. */
 async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Date): Promise<void> {
-  if (grounds.organizationId === undefined) {
+  const proof = proofRow(sessionId, grounds, now)
+  if (proof) {
+    const { session_id: _session, organization_id: _organization, ...proven } = proof
     await tx
-      .updateTable('sessions')
-      .set({
-        personal_method: grounds.proof.method,
-        personal_since: now,
-        personal_until: sql`absolute_ends_at`,
-        passkey_id: grounds.proof.method === 'passkey' ? grounds.proof.passkeyId : null,
-      })
-      .where('id', '=', sessionId)
+      .insertInto('session_proofs')
+      .values(proof)
+      .onConflict((conflict) =>
+        conflict.columns(['session_id', 'organization_id']).doUpdateSet(proven),
+      )
+      .modifyEnd(prepared('store_proof'))
       .execute()
-    await letInPersonallyIn(tx, sessionId, now)
     return
   }
-  const { proof, identityId, organizationId, configVersion, idTokenHint } = grounds
-  const proven = {
+  const { proof: own } = grounds as Extract<Grounds, { organizationId?: undefined }>
+  await tx
+    .updateTable('sessions')
+    .set({
+      personal_method: own.method,
+      personal_since: now,
+      personal_until: sql`absolute_ends_at`,
+      passkey_id: own.method === 'passkey' ? own.passkeyId : null,
+    })
+    .where('id', '=', sessionId)
+    .execute()
+  await letInPersonallyIn(tx, sessionId, now)
+}
+
+/** What a session proves to an organization, as its row; undefined where it rests on the person alone. */
+function proofRow(
+  sessionId: string,
+  grounds: Grounds,
+  now: Date,
+): Insertable<DB['session_proofs']> | undefined {
+  if (grounds.organizationId === undefined) return undefined
+  const { proof, identityId, organizationId, configVersion } = grounds
+  return {
+    session_id: sessionId,
+    organization_id: organizationId,
     connection_id: proof.connectionId,
     identity_id: identityId,
     config_version: configVersion,
@@ -343,16 +381,7 @@ async function storeGrounds(tx: Db, sessionId: string, grounds: Grounds, now: Da
     amr: proof.amr ? [...proof.amr] : null,
     provider_session: proof.providerSession ?? null,
     name_id: proof.nameId ? JSON.stringify(proof.nameId) : null,
-    id_token_hint: idTokenHint ?? null,
   }
-  await tx
-    .insertInto('session_proofs')
-    .values({ session_id: sessionId, organization_id: organizationId, ...proven })
-    .onConflict((conflict) =>
-      conflict.columns(['session_id', 'organization_id']).doUpdateSet(proven),
-    )
-    .modifyEnd(prepared('store_proof'))
-    .execute()
 }
 
 interface Ended {
