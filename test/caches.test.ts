@@ -25,6 +25,10 @@ const collections: Readonly<Record<string, readonly string[]>> = {
   ],
   'lib/statsd.ts': ['sent: one entry for each counter'],
   'lib/json.ts': ['open: the keys of one text of limited length'],
+  'providers/jwks.ts': [
+    'imported: one entry for each published key that is held, held weakly',
+    'known: one entry for each signature algorithm',
+  ],
   'providers/kept.ts': ['memories: one entry for each egress client, held weakly', 'memory: LRU'],
   'providers/saml/attributes.ts': [
     'read: one entry for each attribute of a message of limited size',

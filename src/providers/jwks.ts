@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose'
 import { seconds, type Clock } from '../lib/clock.ts'
+import { once } from '../lib/once.ts'
 import type { ProviderContext } from './provider.ts'
 import { algorithms, type SigningAlgorithm } from './algorithms.ts'
 import { ask, isObject, readObject, type JsonObject } from './answer.ts'
@@ -120,10 +121,23 @@ function isSoundRsa({ n, e }: JsonObject): boolean {
   return bits >= 2048 && bits <= 4096 && e === 'AQAB'
 }
 
+const importer = once(() => import('jose/key/import'))
+
+const imported = new WeakMap<JsonObject, Map<SigningAlgorithm, Promise<CryptoKey>>>()
+
+/** A key as it is verified with: imported once, for as long as the set it was published in is held. */
+function importKey(key: JsonObject, algorithm: SigningAlgorithm): Promise<CryptoKey> {
+  const known = imported.get(key) ?? new Map<SigningAlgorithm, Promise<CryptoKey>>()
+  imported.set(key, known)
+  const made = known.get(algorithm) ?? importNew(key, algorithm)
+  known.set(algorithm, made)
+  return made
+}
+
 /** Only the public numbers are taken along: what else a key says of itself (`x5c`, `x5u` …) is never used. */
-async function importKey(key: JsonObject, algorithm: SigningAlgorithm): Promise<CryptoKey> {
+async function importNew(key: JsonObject, algorithm: SigningAlgorithm): Promise<CryptoKey> {
   const { kty, crv, n, e, x, y } = key
-  const { importJWK } = await import('jose/key/import')
+  const { importJWK } = await importer()
   try {
     return (await importJWK({ kty, crv, n, e, x, y } as { kty: string }, algorithm)) as CryptoKey
   } catch {

@@ -1,3 +1,4 @@
+import { once } from '../lib/once.ts'
 import type { SigningAlgorithm } from './algorithms.ts'
 import { isObject, parse, type JsonObject } from './answer.ts'
 import { refused } from './faults.ts'
@@ -58,13 +59,15 @@ function readHeader(
   return { alg, kid }
 }
 
+const verifier = once(() => import('jose/jws/compact/verify'))
+
 async function verifySignature(
   token: string,
   alg: SigningAlgorithm,
   key: Awaited<ReturnType<KeySet['find']>>,
   { invalid }: Signed,
 ): Promise<void> {
-  const { compactVerify } = await import('jose/jws/compact/verify')
+  const { compactVerify } = await verifier()
   try {
     await compactVerify(token, key, { algorithms: [alg] })
   } catch {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { seconds } from '../../lib/clock.ts'
+import { once } from '../../lib/once.ts'
 import { randomToken } from '../../lib/secrets.ts'
 import { refused } from '../faults.ts'
 import type { Checked, ProviderKind, Published } from '../kind.ts'
@@ -24,6 +25,9 @@ import { describeKeys } from './keys.ts'
 import { metadataType, writeMetadata } from './own-metadata.ts'
 import { toRedirect } from './redirect-binding.ts'
 import { writeAuthnRequest } from './request.ts'
+
+/** Loaded with the first response: most servers never see one. */
+const reader = once(() => import('./response.ts'))
 
 /** SAML 2.0, Web Browser SSO profile: requests by redirect or form, responses by form (SAML Profiles §4.1). */
 export const saml: ProviderKind<SamlConfig> = {
@@ -151,8 +155,7 @@ async function receive(
   const { SAMLResponse: response } = posted.form
   if (response === undefined) throw refused('saml_response_missing')
   const { entityId, acs } = ownAddresses(posted.redirectUri)
-  // Loaded with the first response: most servers never see one.
-  const { readResponse } = await import('./response.ts')
+  const { readResponse } = await reader()
   const { id, until, said } = readResponse(response, config, {
     acs,
     entityId,
