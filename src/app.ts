@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { verifyFromMemory } from './api/verify.ts'
 import { countWaiting } from './accounts/audit-chain.ts'
 import { readProvider, readVersion } from './accounts/connections.ts'
@@ -58,6 +59,8 @@ import { Node } from './sessions/node.ts'
 import { Slides } from './sessions/slides.ts'
 import type { Lifetimes } from './sessions/lifetimes.ts'
 import { Tally } from './verification/tally.ts'
+import { watchBounds } from './verification/bound.ts'
+import { countTroubled, longestOverdue } from './verification/watch.ts'
 import { startVerifying } from './verification/worker.ts'
 import { errorPage } from './web/error.ts'
 
@@ -101,6 +104,9 @@ export interface Sallyport extends Mountable {
   /** Stops everything this Sallyport has started. */
   close(): Promise<void>
 }
+
+/** How long what is under way may take when everything stops, in milliseconds. */
+const patience = seconds(5)
 
 const clockEvery = seconds(10)
 const skewed = 'this machine’s clock and the database’s are more than 30 seconds apart'
@@ -224,10 +230,13 @@ async function wire(
     async close() {
       clearInterval(heartbeat)
       stopStatsd?.()
-      await stopJobs?.()
+      const stopped = stopJobs?.()
+      await Promise.race([stopped, pause(patience, undefined, { ref: false })])
+      // What is still being asked by now gets no answer, and so comes to its end.
+      if (!given.egress) await egress.close()
+      await stopped
       await slides.stop()
       await node.stop()
-      if (!given.egress) await egress.close()
       await db.destroy()
       await stopDatabase()
     },
@@ -235,8 +244,11 @@ async function wire(
 }
 
 /** Where the numbers are that are kept elsewhere than among the metrics. */
-function sourcesOf({ db, node }: Services): Sources {
+function sourcesOf({ db, node, clock }: Services): Sources {
   return {
+    promised: watchBounds(db, clock),
+    troubled: () => countTroubled(db),
+    overdue: () => longestOverdue(db, clock.now()),
     outcomes: countOutcomes,
     lookups: () => ({ memory: node.memory.hits, database: node.memory.misses }),
     remembered: () => node.memory.size,

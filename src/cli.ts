@@ -3,21 +3,44 @@ import { exportAudit, verifyAudit } from './cli/audit.ts'
 import { parse, UsageError, type Command } from './cli/command.ts'
 import { connect } from './cli/connect.ts'
 import { explain } from './cli/explain.ts'
+import { doctor } from './cli/doctor.ts'
 import { addOrganization, deleteOrganization, unrequireSso } from './cli/organizations.ts'
-import { serve } from './cli/serve.ts'
+import { serve, work } from './cli/serve.ts'
 import { reseal } from './cli/reseal.ts'
 import { endSessions, lockSessions } from './cli/sessions.ts'
+import { verify } from './cli/verify.ts'
 import { newSealingKey, type Environment } from './lib/config.ts'
 import { nearest } from './lib/spelling.ts'
 
 /** Every command there is. The help text is made from this table. */
 export const commands: Readonly<Record<string, Command>> = {
   serve: {
-    usage: 'serve [--workers N]',
+    usage: 'serve [--workers N] [--no-worker]',
     meaning:
-      'Run the server, with --workers as that many processes. Settings come from the environment: see docs/configuration.md.',
-    options: { workers: { type: 'string' } },
+      'Run the server, with --workers as that many processes. It does the background work too, unless --no-worker leaves that to a worker. Settings come from the environment: see docs/configuration.md.',
+    options: { workers: { type: 'string' }, 'no-worker': { type: 'boolean' } },
     run: serve,
+  },
+  worker: {
+    usage: 'worker',
+    meaning:
+      'Do the background work only: mail, webhooks, asking providers again, upkeep. Any number may, on one database; a server does it too unless it has --no-worker.',
+    options: {},
+    run: work,
+  },
+  verify: {
+    usage: 'verify --connection NAME|ID [--org acme]',
+    meaning:
+      'Ask about everybody of a connection now, as fast as its allowance lets, and say what came of it. Exit code 1 when somebody could not be asked about, or the brake holds.',
+    options: { connection: { type: 'string', required: true }, org: { type: 'string' } },
+    run: verify,
+  },
+  doctor: {
+    usage: 'doctor',
+    meaning:
+      'Look at the settings, the database, the background work, every connection in use, certificates and client secrets, and say what is wrong. Exit code 1 when something is.',
+    options: {},
+    run: doctor,
   },
   connect: {
     usage:

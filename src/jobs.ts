@@ -4,12 +4,15 @@ import type { Recurring } from './db/recurring.ts'
 import { checkDueDomains } from './flows/domain-proofs.ts'
 import { keepSamlUp } from './flows/saml-upkeep.ts'
 import { purgeOld } from './flows/upkeep.ts'
-import { minutes, seconds } from './lib/clock.ts'
+import { warnOfSecrets } from './flows/secret-upkeep.ts'
+import { deliverWebhook } from './flows/webhooks.ts'
+import { hours, minutes, seconds } from './lib/clock.ts'
 import { metrics } from './lib/metrics.ts'
 import type { Services } from './http/exchange.ts'
 import { deliver } from './mails/outbox.ts'
 import { purgeGuests } from './sessions/guests.ts'
 import { prune } from './sessions/revocations.ts'
+import { keepIdentities } from './verification/retention.ts'
 import { keepStreamsUp } from './verification/signal-upkeep.ts'
 import { keepUp } from './verification/upkeep.ts'
 
@@ -18,6 +21,7 @@ export const queued: {
   readonly [Name in QueueName]: (services: Services, data: QueuedJobs[Name]) => Promise<void>
 } = {
   mail: deliver,
+  webhook: deliverWebhook,
 }
 
 /** Every job that is due by itself, and how often. */
@@ -63,6 +67,20 @@ export const recurring: readonly Recurring<Services>[] = [
     name: 'signals',
     every: seconds(15),
     run: (services, signal) => keepStreamsUp(services, services.clock.now(), signal),
+  },
+  {
+    name: 'warn_of_secrets',
+    every: hours(1),
+    run: async (services) => {
+      await warnOfSecrets(services, services.clock.now())
+    },
+  },
+  {
+    name: 'keep_identities',
+    every: hours(1),
+    run: async (services, signal) => {
+      await keepIdentities(services, services.clock.now(), signal)
+    },
   },
   { name: 'prune_revocations', every: minutes(1), run: ({ db }) => prune(db) },
 ]

@@ -59,6 +59,22 @@ import {
   withdrawOwnLink,
 } from './web/organization-connection-acts.ts'
 import { newConnection, organizationConnections } from './web/organization-connections.ts'
+import {
+  askLift,
+  checkConnectionNow,
+  connectionHealth,
+  liftOwnBrake,
+  organizationHealth,
+} from './web/organization-health.ts'
+import {
+  askRemoveWebhook,
+  organizationAlarms,
+  removeOwnWebhook,
+  setOwnWebhook,
+  testWebhook,
+} from './web/organization-alarms.ts'
+import { setSecretEnd } from './web/organization-secret.ts'
+import { setChecking, setCheckingPolicy } from './web/organization-verification.ts'
 import { saveSetupSettings, setup, setupSettings, testedSetup, testSetup } from './web/setup.ts'
 import { organizationSignIn, organizationSignIns } from './web/organization-sign-ins.ts'
 import {
@@ -292,6 +308,13 @@ export const routes: readonly Route[] = [
   },
   {
     ...act,
+    path: '/organizations/:org/policy/verification',
+    access: 'recent',
+    doing: 'Change how often people are asked about',
+    endpoint: setCheckingPolicy,
+  },
+  {
+    ...act,
     path: '/organizations/:org/policy/name',
     access: 'recent',
     doing: 'Change the organization’s name',
@@ -432,6 +455,75 @@ export const routes: readonly Route[] = [
     access: 'recent',
     doing: 'Remove a member',
     endpoint: removeFromOrganization,
+  },
+  { ...read, path: '/organizations/:org/health', access: 'user', endpoint: organizationHealth },
+  {
+    ...read,
+    path: '/organizations/:org/health/:connection',
+    access: 'user',
+    endpoint: connectionHealth,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/health/:connection/check',
+    access: 'recent',
+    doing: 'Ask about people now',
+    endpoint: checkConnectionNow,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/health/:connection/lift',
+    access: 'recent',
+    endpoint: askLift,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/health/:connection/lift',
+    access: 'recent',
+    doing: 'Carry the held verdicts out',
+    endpoint: liftOwnBrake,
+  },
+  { ...read, path: '/organizations/:org/alarms', access: 'user', endpoint: organizationAlarms },
+  {
+    ...act,
+    path: '/organizations/:org/alarms',
+    access: 'recent',
+    doing: 'Have alarms posted to a webhook',
+    endpoint: setOwnWebhook,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/alarms/test',
+    access: 'recent',
+    doing: 'Post a test message to the webhook',
+    endpoint: testWebhook,
+  },
+  {
+    ...read,
+    path: '/organizations/:org/alarms/remove',
+    access: 'user',
+    endpoint: askRemoveWebhook,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/alarms/remove',
+    access: 'recent',
+    doing: 'Post alarms to the webhook no more',
+    endpoint: removeOwnWebhook,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/secret-end',
+    access: 'recent',
+    doing: 'Note when the client secret runs out',
+    endpoint: setSecretEnd,
+  },
+  {
+    ...act,
+    path: '/organizations/:org/connections/:connection/verification',
+    access: 'recent',
+    doing: 'Change how people are asked about',
+    endpoint: setChecking,
   },
   { ...read, path: '/organizations/:org/joining', access: 'user', endpoint: organizationJoining },
   {

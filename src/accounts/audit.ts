@@ -26,6 +26,8 @@ export const auditActions = {
   'identity.conflict': 'An unknown identity signed in where somebody else’s session was alive.',
   'identity.revoked':
     'A provider no longer vouches for somebody: what rests on that identity ended. The reason is in its words.',
+  'identity.removal_announced':
+    'A person was told that a sign-in they have not used for long goes; the data say when.',
   'identity.removed': 'An identity was forgotten; the reason says why.',
   'link.moved':
     'A member’s link to the organization’s provider went to another state; the reason says why.',
@@ -54,6 +56,8 @@ export const auditActions = {
     'Whether signing out of a connection’s provider and here belong together was changed.',
   'frontchannel.logout_refused':
     'A provider’s page asked in a frame to end a session, and none was ended; the reason says why. Told once in a while.',
+  'connection.verification_changed':
+    'How often a connection’s people are asked about, or what happens when nobody can be asked, was changed.',
   'user.registered': 'An account was made.',
   'email.verification_sent': 'A link was mailed to an address, to prove whose it is.',
   'email.verified': 'An address was proven to be a person’s; it can sign them in.',
@@ -138,6 +142,13 @@ export const auditActions = {
   'connection.disabled': 'A connection was switched off.',
   'connection.deleted': 'A connection was deleted, with its settings.',
   'connection.renamed': 'A connection got another name.',
+  'connection.secret_end_set': 'It was noted when the client secret of a connection runs out.',
+  'connection.secret_expiring':
+    'The client secret of a connection runs out soon; the data say when.',
+  'webhook.set':
+    'It was said where an organization’s alarms are posted; the data say at which host. Its secret is new.',
+  'webhook.removed': 'An organization’s alarms are posted nowhere any more.',
+  'webhook.tested': 'An owner had a test message posted.',
   'setup_link.created': 'A link was made for somebody without an account to set a connection up.',
   'setup_link.withdrawn': 'A set-up link was withdrawn.',
   'flow.started': 'A sign-in began.',

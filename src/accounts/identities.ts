@@ -110,12 +110,13 @@ export async function linkIdentity(
       claims: JSON.stringify(forDisplay(claims)),
       linked_at: now,
       last_verified_at: now,
+      signed_in_at: now,
     })
     .execute()
   return id
 }
 
-/** Notes that the provider has just vouched for this identity again, with what it says of the person now. */
+/** Notes that somebody has just signed in by this identity, with what the provider says of them now. It stays for as long again. */
 export async function markVerified(
   db: Db,
   { id, claims }: { id: string; claims: ProofData['claims'] },
@@ -123,7 +124,12 @@ export async function markVerified(
 ): Promise<void> {
   await db
     .updateTable('identities')
-    .set({ last_verified_at: now, claims: JSON.stringify(forDisplay(claims)) })
+    .set({
+      last_verified_at: now,
+      signed_in_at: now,
+      leaving_at: null,
+      claims: JSON.stringify(forDisplay(claims)),
+    })
     .where('id', '=', id)
     .modifyEnd(prepared('mark_verified'))
     .execute()

@@ -155,7 +155,7 @@ function identityRows(db: Db, userId: string) {
       'identities.id',
       'identities.claims',
       'identities.linked_at',
-      'identities.last_verified_at',
+      'identities.signed_in_at',
       'connections.id as connection_id',
       'connections.name as connection_name',
       'connections.state',
@@ -179,6 +179,6 @@ function toOwn(row: Row): OwnIdentity {
     organization: { id: row.organization_id, slug: row.slug, name: row.name },
     claims: row.claims as Claims,
     linkedAt: row.linked_at,
-    lastUsedAt: row.last_verified_at,
+    lastUsedAt: row.signed_in_at,
   }
 }

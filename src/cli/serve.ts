@@ -14,26 +14,45 @@ export async function serve(values: Values, env: Environment): Promise<void> {
   const workers = countWorkers(values['workers'])
   if (workers > 1 && cluster.isPrimary) return serveWithWorkers(workers, env, untilStopped())
   try {
-    await serveHere(env)
+    await serveHere(env, { jobs: values['no-worker'] !== true })
   } finally {
     // The line to the primary would keep a worker alive that has nothing left to do.
     if (cluster.isWorker) process.disconnect()
   }
 }
 
-async function serveHere(env: Environment): Promise<void> {
+function serveHere(env: Environment, { jobs }: { readonly jobs: boolean }): Promise<void> {
+  return run(env, { jobs }, (sallyport, config) =>
+    serveUntilStopped(sallyport, config, (port) =>
+      sallyport.services.log.info(
+        { host: config.host, port, url: config.url.origin, worker: jobs },
+        'Sallyport is ready',
+      ),
+    ),
+  )
+}
+
+/** Does background work, and answers no request, until it is told to stop. */
+export function work(_values: Values, env: Environment): Promise<void> {
+  return run(env, { jobs: true }, async ({ services }) => {
+    const stopped = untilStopped()
+    services.log.info('The worker is ready')
+    await stopped
+  })
+}
+
+async function run(
+  env: Environment,
+  { jobs }: { readonly jobs: boolean },
+  until: (sallyport: Sallyport, config: Config) => Promise<void>,
+): Promise<void> {
   const config = readConfig(env)
-  const sallyport = await createSallyport({ config })
+  const sallyport = await createSallyport({ config, jobs })
   const { metricsHost: host, metricsPort: port } = config
   let metrics: MetricsServer | undefined
   try {
     if (port) metrics = await serveMetrics(sallyport.metrics, { host, port })
-    await serveUntilStopped(sallyport, config, (port) =>
-      sallyport.services.log.info(
-        { host: config.host, port, url: config.url.origin },
-        'Sallyport is ready',
-      ),
-    )
+    await until(sallyport, config)
   } finally {
     await metrics?.close()
     await sallyport.close()

@@ -22,6 +22,8 @@ export const limits = {
   recoveries_of_person: { most: 5, per: minutes(10) },
   recoveries_of_client: { most: 20, per: minutes(10) },
   domain_checks: { most: 30, per: minutes(10) },
+  checks_of_connection: { most: 60, per: minutes(10) },
+  webhook_tests: { most: 10, per: minutes(10) },
   organizations_looked_for: { most: 60, per: minutes(10) },
   set_up_of_client: { most: 30, per: minutes(10) },
   set_up_checks: { most: 20, per: minutes(10) },

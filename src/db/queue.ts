@@ -8,6 +8,8 @@ import type { Db } from './open.ts'
 export interface QueuedJobs {
   /** A mail to send: `sealed` is base64, and sealed to `id`; `mail` says for the log which it is. */
   readonly mail: { readonly id: string; readonly mail: string; readonly sealed: string }
+  /** A message to an organization's webhook, by the id of its row. */
+  readonly webhook: { readonly id: string }
 }
 
 export type QueueName = keyof QueuedJobs
@@ -21,7 +23,11 @@ export interface QueueSettings {
 }
 
 /** Every queue. A name, once given, is kept: jobs of an earlier version may wait under it. */
-export const queues: { readonly [Name in QueueName]: QueueSettings } = { mail: {} }
+export const queues: { readonly [Name in QueueName]: QueueSettings } = {
+  mail: {},
+  // Within about eight hours.
+  webhook: { retries: 14, trySeconds: 30 },
+}
 
 /** Where pg-boss keeps its tables: a schema of our own, beside whatever queue the application has. */
 export const queueSchema = 'sallyport_jobs'

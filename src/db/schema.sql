@@ -76,6 +76,18 @@ create table connection_checks (
 );
 CREATE INDEX connection_checks_paid_until ON connection_checks USING btree (paid_until);
 
+create table connection_lockouts (
+  id uuid not null,
+  connection_id uuid not null,
+  found_by text not null,
+  milliseconds integer not null,
+  at timestamp with time zone not null,
+  constraint connection_lockouts_pkey PRIMARY KEY (id),
+  constraint connection_lockouts_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES connections(id)
+);
+CREATE INDEX connection_lockouts_at ON connection_lockouts USING btree (at);
+CREATE INDEX connection_lockouts_connection ON connection_lockouts USING btree (connection_id, at);
+
 create table connection_verdicts (
   connection_id uuid not null,
   at timestamp with time zone not null,
@@ -125,6 +137,7 @@ create table connections (
   scim_match text not null default 'userName'::text,
   frontchannel_logout boolean not null default false,
   sign_out_there boolean not null default false,
+  secret_ends_at timestamp with time zone,
   constraint connections_pkey PRIMARY KEY (id),
   constraint connections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
   constraint connections_check_every_minutes_check CHECK (((check_every_minutes >= 1) AND (check_every_minutes <= 43200))),
@@ -214,6 +227,8 @@ create table identities (
   signal_disabled_at timestamp with time zone,
   signal_disabled_by text,
   signal_at timestamp with time zone,
+  signed_in_at timestamp with time zone not null default now(),
+  leaving_at timestamp with time zone,
   granted_under integer,
   constraint identities_connection_id_issuer_subject_key UNIQUE (connection_id, issuer, subject),
   constraint identities_connection_id_user_id_key UNIQUE (connection_id, user_id),
@@ -226,6 +241,8 @@ create table identities (
 );
 CREATE INDEX identities_due ON identities USING btree (connection_id, check_at) WHERE (check_at IS NOT NULL);
 CREATE INDEX identities_gone ON identities USING btree (connection_id, verdict_at) WHERE (verdict = 'no_longer_true'::text);
+CREATE INDEX identities_leaving_at ON identities USING btree (leaving_at) WHERE (leaving_at IS NOT NULL);
+CREATE INDEX identities_signed_in_at ON identities USING btree (signed_in_at);
 CREATE INDEX identities_user ON identities USING btree (user_id);
 CREATE TRIGGER identities_keep_their_user BEFORE UPDATE OF user_id, connection_id, issuer, subject ON identities FOR EACH ROW WHEN (((((old.user_id IS DISTINCT FROM new.user_id) OR (old.connection_id IS DISTINCT FROM new.connection_id)) OR (old.issuer IS DISTINCT FROM new.issuer)) OR (old.subject IS DISTINCT FROM new.subject))) EXECUTE FUNCTION refuse_change();
 
@@ -293,6 +310,7 @@ create table memberships (
   constraint memberships_role_from_check CHECK ((role_from = ANY (ARRAY['application'::text, 'provider'::text])))
 );
 CREATE INDEX memberships_user ON memberships USING btree (user_id);
+CREATE TRIGGER memberships_take_identities AFTER DELETE ON memberships FOR EACH ROW EXECUTE FUNCTION identities_leave();
 
 create table nodes (
   id uuid not null,
@@ -313,10 +331,14 @@ create table organizations (
   keep_signed_in boolean not null default true,
   reauth_minutes integer,
   sso_required_since timestamp with time zone,
+  check_at_most_minutes integer not null default 1440,
+  keep_identities_days integer not null default 400,
   constraint organizations_slug_key UNIQUE (slug),
   constraint organizations_pkey PRIMARY KEY (id),
   constraint organizations_absolute_minutes_check CHECK (((absolute_minutes >= 10) AND (absolute_minutes <= 129600))),
+  constraint organizations_check_at_most_minutes_check CHECK (((check_at_most_minutes >= 1) AND (check_at_most_minutes <= 43200))),
   constraint organizations_idle_minutes_check CHECK (((idle_minutes >= 5) AND (idle_minutes <= 43200))),
+  constraint organizations_keep_identities_days_check CHECK (((keep_identities_days >= 120) AND (keep_identities_days <= 3650))),
   constraint organizations_reauth_minutes_check CHECK (((reauth_minutes >= 1) AND (reauth_minutes <= 43200))),
   constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
@@ -635,3 +657,29 @@ CREATE INDEX users_guests ON users USING btree (created_at) WHERE ((kind = 'gues
 CREATE INDEX users_merged_into ON users USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE TRIGGER users_stay_what_they_are BEFORE UPDATE OF synthetic ON users FOR EACH ROW WHEN ((old.synthetic IS DISTINCT FROM new.synthetic)) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER users_synthetic_in_development_only BEFORE INSERT ON users FOR EACH ROW WHEN (new.synthetic) EXECUTE FUNCTION refuse_synthetic();
+
+create table webhook_deliveries (
+  id uuid not null,
+  organization_id uuid not null,
+  event text not null,
+  body text not null,
+  state text not null,
+  tries integer not null default 0,
+  answer text,
+  tried_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint webhook_deliveries_pkey PRIMARY KEY (id),
+  constraint webhook_deliveries_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id),
+  constraint webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])))
+);
+CREATE INDEX webhook_deliveries_created_at ON webhook_deliveries USING btree (created_at);
+CREATE INDEX webhook_deliveries_organization ON webhook_deliveries USING btree (organization_id, created_at DESC);
+
+create table webhooks (
+  organization_id uuid not null,
+  url text not null,
+  secret bytea not null,
+  created_at timestamp with time zone not null,
+  constraint webhooks_pkey PRIMARY KEY (organization_id),
+  constraint webhooks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);

@@ -60,6 +60,14 @@ export interface ConnectionChecks {
   unrotated: Generated<number>
 }
 
+export interface ConnectionLockouts {
+  id: string
+  connection_id: string
+  found_by: string
+  milliseconds: number
+  at: Date
+}
+
 export interface ConnectionVerdicts {
   connection_id: string
   at: Date
@@ -103,6 +111,7 @@ export interface Connections {
   scim_match: Generated<string>
   frontchannel_logout: Generated<boolean>
   sign_out_there: Generated<boolean>
+  secret_ends_at: Date | null
 }
 
 export interface Domains {
@@ -164,6 +173,8 @@ export interface Identities {
   signal_disabled_at: Date | null
   signal_disabled_by: string | null
   signal_at: Date | null
+  signed_in_at: Generated<Date>
+  leaving_at: Date | null
   granted_under: number | null
 }
 
@@ -226,6 +237,8 @@ export interface Organizations {
   keep_signed_in: Generated<boolean>
   reauth_minutes: number | null
   sso_required_since: Date | null
+  check_at_most_minutes: Generated<number>
+  keep_identities_days: Generated<number>
 }
 
 export interface Passkeys {
@@ -436,6 +449,25 @@ export interface Users {
   synthetic: Generated<boolean>
 }
 
+export interface WebhookDeliveries {
+  id: string
+  organization_id: string
+  event: string
+  body: string
+  state: string
+  tries: Generated<number>
+  answer: string | null
+  tried_at: Date | null
+  created_at: Date
+}
+
+export interface Webhooks {
+  organization_id: string
+  url: string
+  secret: Buffer
+  created_at: Date
+}
+
 export interface DB {
   attempts: Attempts
   audit_events: AuditEvents
@@ -443,6 +475,7 @@ export interface DB {
   audit_links: AuditLinks
   audit_unlinked: AuditUnlinked
   connection_checks: ConnectionChecks
+  connection_lockouts: ConnectionLockouts
   connection_verdicts: ConnectionVerdicts
   connection_versions: ConnectionVersions
   connections: Connections
@@ -474,4 +507,6 @@ export interface DB {
   used_once: UsedOnce
   user_emails: UserEmails
   users: Users
+  webhook_deliveries: WebhookDeliveries
+  webhooks: Webhooks
 }

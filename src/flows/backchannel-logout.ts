@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Connection } from '../accounts/connections.ts'
+import { recordLockout } from '../accounts/lockouts.ts'
 import { prepared, type Db } from '../db/open.ts'
 import { useOnce } from '../db/used-once.ts'
 import { hours, later, type Clock } from '../lib/clock.ts'
@@ -21,7 +22,7 @@ const told = 'provider-logout'
 export function endByProvider(
   services: Revoking & { readonly clock: Clock },
   { id: connectionId, organization }: Connection,
-  { subject, session, id, until }: ProviderLogout,
+  { subject, session, id, until, sentAt }: ProviderLogout,
   requestId: string,
 ): Promise<EndedCounts> {
   const now = services.clock.now()
@@ -36,7 +37,11 @@ export function endByProvider(
     if (subject !== undefined && identityId === undefined) return nothing
     const ended = { connectionId, identityId, providerSession: session }
     const which = { organizationId: organization.id, ...ended, reason: 'provider_logout' } as const
-    return takeProofs(tx, which, { requestId }, now)
+    const taken = await takeProofs(tx, which, { requestId }, now)
+    const seconds = (now.getTime() - sentAt.getTime()) / 1000
+    if (taken.result.sessions + taken.result.proofs > 0)
+      await recordLockout(tx, { connectionId, by: 'back-channel', seconds }, now)
+    return taken
   })
 }
 

@@ -9,6 +9,7 @@ import {
   takeDueConnections,
   type SamlUpkeep,
 } from '../accounts/saml-upkeep.ts'
+import { postEvent } from '../accounts/webhooks.ts'
 import type { Db } from '../db/open.ts'
 import { useOnce } from '../db/used-once.ts'
 import { days, hours, later, type Clock } from '../lib/clock.ts'
@@ -276,7 +277,8 @@ function printOf(base64: string): { fingerprint: string } {
 /** How many days before a certificate's end it is told of. */
 const warnings = [1, 7, 30]
 
-interface Ending {
+/** A certificate that will have run out. */
+export interface Ending {
   readonly whose: 'provider' | 'ours'
   readonly fingerprint: string
   readonly notAfter: Date
@@ -322,10 +324,14 @@ async function warnOnce(
   const data = { fingerprint, whose, endsAt, days: soonest! }
   await record(tx, 'saml.certificate_expiring', connection, { data }, now)
   const about = { whose, endsAt, days: soonest! }
+  const posted = { connection: connection.id, name: connection.name, fingerprint, ...about }
+  const { id: organizationId } = connection.organization
+  await postEvent(tx, organizationId, { event: 'certificate.expiring', data: posted }, now)
   await tellAdministrators(tx, services, connection, 'certificate_expiring', about)
 }
 
-function endingIn(settings: unknown, now: Date): readonly Ending[] {
+/** Of a connection's certificates, on each side, the one that is the last to run out. */
+export function endingIn(settings: unknown, now: Date): readonly Ending[] {
   const { idp } = known.safeParse(settings).data ?? {}
   const theirs = idp ? certificatesIn(idp) : []
   const keys = describeKeys(settings).filter(({ state }) => state !== 'retired')

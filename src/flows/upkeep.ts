@@ -47,6 +47,18 @@ export const purges = {
     since: 'at',
     keep: () => days(90),
   },
+  connection_lockouts: {
+    table: 'connection_lockouts',
+    key: 'id',
+    since: 'at',
+    keep: () => days(90),
+  },
+  webhook_deliveries: {
+    table: 'webhook_deliveries',
+    key: 'id',
+    since: 'created_at',
+    keep: () => days(30),
+  },
   attempts: { table: 'attempts', key: 'id', since: 'at', keep: () => days(90) },
 } as const satisfies Record<string, Purge & { keep(retention: Retention): number }>
 

@@ -183,14 +183,31 @@ export const metrics = {
   ),
   lockout: new Histogram(
     'sallyport_verification_lockout_seconds',
-    'Of people who are gone: how long since the provider last vouched for them. Their suspension lies within that time.',
-    [],
+    'Of people who are gone: how long since the provider last vouched for them or, by a signal, since it was sent. Their suspension lies within that time. By what found it: a rung of the ladder, or a signal.',
+    ['finder'],
     [1, 5, 15, 60, 300, 900, 1800, 3600, 4500, 7200, 14400, 86400],
   ),
   signals: new Counter(
     'sallyport_signals_total',
     'Shared signals that providers sent, by event and what they came to: end, check, disable, enable, purge; none where they changed nothing, refused where they were not taken.',
     ['event', 'came'],
+  ),
+  promised: new Read(
+    'gauge',
+    'sallyport_verification_lockout_promised_seconds',
+    'The longest that somebody who is suspended may still get in, over all connections in use, by what finds it.',
+    'finder',
+  ),
+  troubled: new Read(
+    'gauge',
+    'sallyport_verification_troubled_connections',
+    'Connections in use that need somebody, by what is wrong: outage, misconfigured, brake.',
+    'what',
+  ),
+  overdue: new Read(
+    'gauge',
+    'sallyport_verification_overdue_seconds',
+    'For how long the most overdue identity of a connection that answers has been due. It grows when no process does background work.',
   ),
   connections: new Read(
     'gauge',
@@ -205,8 +222,11 @@ type Metrics = typeof metrics
 /** Where the numbers that are kept elsewhere are read: by their label, or one number. */
 export type Sources = {
   readonly [Name in keyof Metrics as Metrics[Name] extends Read ? Name : never]: () =>
-    number | Readonly<Record<string, number>> | Promise<number>
+    Reading | Promise<Reading>
 }
+
+/** One number, or one for each value of the label. */
+export type Reading = number | Readonly<Record<string, number>>
 
 /** Every number, as it stands. One that cannot be read is left out. */
 export async function readSamples(sources: Sources): Promise<readonly (readonly Sample[])[]> {
@@ -222,10 +242,7 @@ export async function readSamples(sources: Sources): Promise<readonly (readonly 
   )
 }
 
-function samplesOf(
-  { name, labels: [label] }: Read,
-  read: number | Readonly<Record<string, number>>,
-): readonly Sample[] {
+function samplesOf({ name, labels: [label] }: Read, read: Reading): readonly Sample[] {
   if (typeof read === 'number') return [{ name, labels: {}, value: read }]
   return Object.entries(read).map(([key, value]) => ({
     name,

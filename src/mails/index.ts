@@ -6,6 +6,7 @@ import { connectionRemoved } from './connection-removed.ts'
 import { invitation } from './invitation.ts'
 import { accessEnded } from './access-ended.ts'
 import { connectionAlarm } from './connection-alarm.ts'
+import { identityLeaving } from './identity-leaving.ts'
 import type { Mail } from './letter.ts'
 import { linkAccount } from './link-account.ts'
 import { metadataRefused } from './metadata-refused.ts'
@@ -13,6 +14,7 @@ import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
 import { ownerKept } from './owner-kept.ts'
 import { recoveryCodeUsed } from './recovery-code-used.ts'
+import { secretExpiring } from './secret-expiring.ts'
 import { sessionEnded } from './session-ended.ts'
 import { signInLink } from './sign-in-link.ts'
 import { verifyAddress } from './verify-address.ts'
@@ -35,6 +37,8 @@ export const mails = {
   access_ended: accessEnded,
   connection_alarm: connectionAlarm,
   owner_kept: ownerKept,
+  identity_leaving: identityLeaving,
+  secret_expiring: secretExpiring,
   recovery_code_used: recoveryCodeUsed,
 } as const
 

@@ -14,6 +14,8 @@ export interface ProviderLogout {
   /** The token's own name; it counts once, and is over at `until`. */
   readonly id: string
   readonly until: Date
+  /** When the provider wrote it. */
+  readonly sentAt: Date
 }
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
@@ -96,5 +98,6 @@ export async function verifyLogoutToken(
     ...(typeof sid === 'string' && { session: sid }),
     id: jti as string,
     until: new Date((now + oldest + 2 * skew) * 1000),
+    sentAt: new Date(Number(claims.iat) * 1000),
   }
 }

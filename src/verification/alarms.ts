@@ -1,4 +1,6 @@
 import { recordEvent } from '../accounts/audit.ts'
+import { administratorsAddresses } from '../accounts/owners.ts'
+import { postEvent } from '../accounts/webhooks.ts'
 import type { Db } from '../db/open.ts'
 import { useOnce } from '../db/used-once.ts'
 import { days, later } from '../lib/clock.ts'
@@ -75,19 +77,11 @@ async function tell(
     ])
     .where('connections.id', '=', connectionId)
     .executeTakeFirstOrThrow()
-  const to = await tx
-    .selectFrom('memberships')
-    .innerJoin('user_emails', 'user_emails.user_id', 'memberships.user_id')
-    .select('address')
-    .distinctOn('memberships.user_id')
-    .where('organization_id', '=', organizationId)
-    .where('role', 'in', ['owner', 'admin'])
-    .where('removed_at', 'is', null)
-    .where('verified_at', 'is not', null)
-    .orderBy('memberships.user_id')
-    .orderBy('is_primary', 'desc')
-    .execute()
   const page = `${origin}/organizations/${slug}/health`
   const about = { origin, organization, connection, what, how, since: since.toISOString(), page }
-  for (const { address } of to) await sendMail(tx, 'connection_alarm', address, about)
+  for (const to of await administratorsAddresses(tx, organizationId))
+    await sendMail(tx, 'connection_alarm', to, about)
+  const event = `${what}.${how === 'begun' ? 'began' : 'ended'}` as const
+  const data = { connection: connectionId, name: connection, since: about.since, page }
+  await postEvent(tx, organizationId, { event, data }, now)
 }

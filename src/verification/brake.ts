@@ -6,7 +6,7 @@ import { announce } from '../sessions/revocations.ts'
 import { settle } from '../sessions/settle.ts'
 import type { Leased } from './lease.ts'
 import { carryOut, type VerdictServices } from './verdict.ts'
-import { alarm } from './alarms.ts'
+import { alarm, allClear } from './alarms.ts'
 
 /** More than this share of a connection's verdicts within {@link span} saying "gone", and at least so many: nobody loses anything. */
 const [share, fewest, span] = [0.2, 10, minutes(10)]
@@ -73,13 +73,12 @@ export async function liftBrake(
   now: Date,
 ): Promise<number> {
   const { count, position } = await services.db.transaction().execute(async (tx) => {
-    const { numUpdatedRows } = await tx
-      .updateTable('connection_checks')
-      .set({ braked_since: null, brake_lifted_until: by.userId ? later(now, liftedFor) : null })
-      .where('connection_id', '=', connectionId)
-      .where('braked_since', 'is not', null)
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) return { count: 0, position: 0 }
+    const { rows } = await sql<{ since: Date }>`
+      update connection_checks k set braked_since = null, brake_lifted_until = ${by.userId ? later(now, liftedFor) : null}
+      from (select * from connection_checks where connection_id = ${connectionId} for update) old
+      where k.connection_id = old.connection_id and old.braked_since is not null
+      returning old.braked_since as since`.execute(tx)
+    if (!rows[0]) return { count: 0, position: 0 }
     const held = await tx
       .updateTable('identities')
       .set({ held: false })
@@ -96,6 +95,8 @@ export async function liftBrake(
       data: { held: held.length },
     }
     await recordEvent(tx, { action: 'verification.brake_lifted', ...event }, now)
+    const braked = { connectionId, organizationId, what: 'brake', since: rows[0].since } as const
+    await allClear(tx, services, braked, now)
     const targets = []
     for (const { id, userId, verdict_reason } of held) {
       const judged = { id, userId, organizationId, connectionId }

@@ -3,9 +3,9 @@ import { sql } from 'kysely'
 import { recordEvent } from '../accounts/audit.ts'
 import { mailableAddress } from '../accounts/emails.ts'
 import { nextCheck } from '../accounts/grants.ts'
+import { recordLockout, type Finder } from '../accounts/lockouts.ts'
 import { prepared, type Db } from '../db/open.ts'
 import { later, minutes, seconds, type Clock } from '../lib/clock.ts'
-import { metrics } from '../lib/metrics.ts'
 import type { Log } from '../lib/log.ts'
 import type { Outbox } from '../mails/outbox.ts'
 import type { Answer } from '../providers/again.ts'
@@ -111,7 +111,9 @@ function noLongerTrue(
       from connections c where ${still(leased)}`.execute(tx)
     if (numAffectedRows === 0n) return { result: 'dropped', targets: [] }
     if (held) return { result: 'held', targets: [] }
-    metrics.lockout.observe((now.getTime() - leased.lastVerifiedAt.getTime()) / 1000)
+    const lasted = (now.getTime() - leased.lastVerifiedAt.getTime()) / 1000
+    const by = (leased.rung ?? 'refresh') as Finder
+    await recordLockout(tx, { connectionId: leased.connectionId, by, seconds: lasted }, now)
     return { result: 'settled', targets: await carryOut(tx, services, leased, reason, now) }
   })
 }

@@ -17,6 +17,8 @@ import {
 } from './organization-connections.ts'
 import { joiningWords } from './organization-joining.ts'
 import { provisioningSection } from './organization-provisioning.ts'
+import { secretSection } from './organization-secret.ts'
+import { checkingSection } from './organization-verification.ts'
 import { samlKeysSection } from './organization-saml.ts'
 import { signalsSection } from './organization-signals.ts'
 import { buttonForm, html, seeOther, type Html } from './page.ts'
@@ -76,7 +78,9 @@ export const oneConnection: Endpoint = async (exchange) => {
             : ''
         }
       </section>
-      ${joiningSection(administered)} ${await samlKeysSection(exchange, organization, connection)}
+      ${joiningSection(administered)} ${await secretSection(exchange, administered)}
+      ${await checkingSection(exchange, administered)}
+      ${await samlKeysSection(exchange, organization, connection)}
       ${await signalsSection(exchange, administered)}
       ${await provisioningSection(exchange, administered)} ${linkedSection(administered, counts)}
       ${linkSection(administered, links, now)} ${endSection(administered)}`,

@@ -11,6 +11,7 @@ import type { Membership } from '../sessions/lookup.ts'
 import { changePolicy, type PolicyChange } from '../sessions/policy.ts'
 import { organizationPage, organizationPath } from './organization.ts'
 import { requirementSection } from './organization-requirement.ts'
+import { checkingPolicySection } from './organization-verification.ts'
 import { html, seeOther, type Html } from './page.ts'
 
 const tab = '/policy'
@@ -19,7 +20,13 @@ const tab = '/policy'
 export const policySections: readonly ((
   exchange: Exchange,
   organization: Membership,
-) => Promise<Html | ''>)[] = [sessionSection, memberSection, requirementSection, nameSection]
+) => Promise<Html | ''>)[] = [
+  sessionSection,
+  memberSection,
+  requirementSection,
+  checkingPolicySection,
+  nameSection,
+]
 
 /** `GET /organizations/:org/policy`: what an organization asks of its members' sign-ins. */
 export const organizationPolicy: Endpoint = async (exchange) => {

@@ -17,6 +17,7 @@ export const organizationTabs: readonly OrganizationTab[] = [
   { label: 'Members', path: '/members' },
   { label: 'Invitations', path: '/invitations' },
   { label: 'Connections', path: '/connections' },
+  { label: 'Health', path: '/health' },
   { label: 'Joining', path: '/joining' },
   { label: 'Domains', path: '/domains' },
   { label: 'Policy', path: '/policy' },

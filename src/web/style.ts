@@ -29,10 +29,12 @@ ul > li details { margin: .125rem 0 0 }
 .chart .axis { stroke: var(--line) }
 .chart .ok { fill: var(--accent) }
 .chart .refused { fill: var(--danger) }
+.chart .doubt { fill: var(--edge) }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; color: var(--quiet); font-size: .9375rem }
 .key::before { content: ""; display: inline-block; width: .75rem; height: .75rem; margin-right: .375rem; border-radius: .125rem;
   background: var(--accent) }
 .key.refused::before { background: var(--danger) }
+.key.doubt::before { background: var(--edge) }
 .search { max-width: 28rem; margin-top: 1rem }
 .joined { display: flex; gap: .5rem }
 .joined > :is(input, select) { flex: 1; min-width: 0; margin: 0 }

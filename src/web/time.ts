@@ -26,6 +26,30 @@ export function ago(at: Date, now: Date): Html {
   return time(at, unit && size ? relative.format(-Math.floor(age / size), unit) : 'just now')
 }
 
+/** How long it is to a moment, such as `in 3 minutes`; `now` once it is there. */
+export function ahead(at: Date, now: Date): Html {
+  const left = at.getTime() - now.getTime()
+  const [unit, size] = units.find(([, size]) => left >= size) ?? []
+  const soon = left > 0 ? 'in less than a minute' : 'now'
+  return time(at, unit && size ? relative.format(Math.round(left / size), unit) : soon)
+}
+
+/** A length of time in its two largest units, such as `1 hour 9 minutes`. */
+export function lasting(milliseconds: number): string {
+  const left = Math.round(milliseconds / 1000)
+  if (left < 60) return counted(left, 'second')
+  const at = units.findIndex(([, size]) => milliseconds >= size)
+  const [unit, size] = units[at] ?? units.at(-1)!
+  const [smaller, part] = units[at + 1] ?? []
+  const whole = Math.floor(milliseconds / size)
+  const rest = part ? Math.floor((milliseconds - whole * size) / part) : 0
+  return counted(whole, unit) + (smaller && rest > 0 ? ` ${counted(rest, smaller)}` : '')
+}
+
+function counted(n: number, unit: string): string {
+  return `${n} ${unit}${n === 1 ? '' : 's'}`
+}
+
 function time(at: Date, text: string): Html {
   return html`<time datetime="${at.toISOString()}">${text}</time>`
 }

@@ -39,6 +39,13 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
   },
   policy: (page) => page.goto('/organizations/acme/policy'),
   audit: (page) => page.goto('/organizations/acme/audit'),
+  health: (page) => page.goto('/organizations/acme/health'),
+  'the health of one connection': async (page) => {
+    await page.goto('/organizations/acme/health')
+    await page.getByRole('link', { name: /how soon it is noticed/ }).click()
+    await page.getByRole('heading', { name: 'How it is asked' }).waitFor()
+  },
+  alarms: (page) => page.goto('/organizations/acme/alarms'),
   sessions: (page) => page.goto('/organizations/acme/sessions'),
   'a new organization': (page) => page.goto('/organizations/new'),
   'the question before leaving': async (page) => {

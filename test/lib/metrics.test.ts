@@ -184,6 +184,9 @@ suite('statsd', () => {
     await once(socket, 'listening')
     t.mock.timers.enable({ apis: ['setInterval'] })
     const sources = {
+      promised: () => ({}),
+      troubled: async () => ({ outage: 1 }),
+      overdue: () => 0,
       outcomes: () => ({ go: 3 }),
       lookups: () => ({ memory: 1 }),
       remembered: () => 4,

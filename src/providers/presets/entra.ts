@@ -55,6 +55,8 @@ export const entra: Preset = {
       text: 'To choose who may sign in, open Enterprise applications, the same application, Properties, and set Assignment required to Yes; then assign people under Users and groups.',
     },
   ],
+  secretEnds:
+    'A client secret of Entra’s lasts two years at most; Certificates & secrets shows the day on which it expires.',
   notes: [
     'Only the tenant that was given is accepted: its number stands in the issuer and in the claim “tid”, and both are checked.',
     'A person is known by the claim “sub”, which Entra makes for this one application. If you register the application anew, everybody links their account again.',

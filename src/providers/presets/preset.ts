@@ -47,6 +47,8 @@ export interface Preset {
    */
   readonly settings: (answers: Answers) => Readonly<Record<string, unknown>>
   readonly guide: readonly GuideStep[]
+  /** Where its client secrets run out: how long they last, and where their end is shown. @default they do not */
+  readonly secretEnds?: string
   /** What else an administrator should know, a sentence or two each. */
   readonly notes: readonly string[]
   /** What happens here when the provider lets somebody go. */
