@@ -558,8 +558,11 @@ describe('a transmitter pushes what has happened', () => {
     assert.equal(((await wrongState.json()) as { err: string }).err, 'invalid_state')
     const again = await verify(ofStream, { state: 'made-up' })
     assert.equal(again.status, 400)
-    const elsewhere = await verify({ format: 'opaque', id: 'stream-2' }, { state: 'made-up' })
-    assert.equal(elsewhere.status, 400)
+    const elsewhere = { format: 'opaque', id: 'stream-2' }
+    assert.equal((await verify(elsewhere, {})).status, 400)
+    const paused = { payload: { status: 'paused' } }
+    assert.equal((await send('streamUpdated', elsewhere, paused)).status, 400)
+    assert.equal((await stream()).status, 'enabled')
     assert.equal((await verify(ofStream, {})).status, 202, 'one that nobody asked for')
     assert.deepEqual((await stream()).verified_at, verified)
     assert.equal((await boss.post(`${path}/verify`)).status, 303)
