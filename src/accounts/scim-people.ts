@@ -50,19 +50,12 @@ export async function findProvisioned(
 }
 
 /**
- * Whether somebody may come in as far as the directory goes, with what it says of them.
- * @param userId whose account it will be; undefined: a new one
- * @throws AppError `not_a_member` for whoever the directory has put out, or has under another account
+ * What a directory says of whoever may come in as far as it goes.
+ * @throws AppError `not_a_member` for whoever it has put out
  */
-export async function assertProvisioned(
-  db: Db,
-  proven: Proven,
-  userId: string | undefined,
-): Promise<Provisioned | undefined> {
+export async function assertProvisioned(db: Db, proven: Proven): Promise<Provisioned | undefined> {
   const found = await findProvisioned(db, proven)
   if (found && !found.active) throw new AppError('not_a_member', { reason: 'deactivated' })
-  if (found?.userId && found.userId !== userId)
-    throw new AppError('not_a_member', { reason: 'provisioned_elsewhere' })
   return found
 }
 

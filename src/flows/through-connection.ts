@@ -76,7 +76,7 @@ export function throughConnection(
     },
     async register(tx, now, joining) {
       const connection = await holdConnection(tx, bound)
-      const provisioned = await assertProvisioned(tx, proof, undefined)
+      const provisioned = await assertProvisioned(tx, proof)
       const policy = invitationId ? 'everybody' : await letsIn(tx, connection, proof)
       if (policy === 'nobody')
         throw new AppError('not_a_member', { reason: 'identity_unregistered' })
@@ -94,7 +94,7 @@ export function throughConnection(
     },
     async link(tx, userId, now) {
       const connection = await holdConnection(tx, bound)
-      const provisioned = await assertProvisioned(tx, proof, userId)
+      const provisioned = await assertProvisioned(tx, proof)
       await assertMayLink(tx, connection, { userId, proof, invitationId })
       const known = withGroups(claims, provisioned?.groups ?? [])
       if (!invitationId) await joinThrough(tx, connection, { userId, claims: known }, now)
@@ -110,7 +110,7 @@ export function throughConnection(
       // Held from here on: whoever puts them out waits, and then ends this session too.
       if (!(await holdMember(tx, { organizationId, userId })))
         throw new AppError('not_a_member', { reason: 'removed' })
-      const provisioned = await assertProvisioned(tx, proof, userId)
+      const provisioned = await assertProvisioned(tx, proof)
       if (provisioned)
         await bindProvisioned(tx, provisioned, { organizationId, userId, requestId }, now)
       await markLinked(tx, { organizationId, userId }, now)

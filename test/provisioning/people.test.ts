@@ -29,15 +29,24 @@ describe('a directory’s people', () => {
     app = await startTestApp()
     directory = await startDirectory(app)
     // Nobody joins but by what the directory says.
-    const { db, clock } = app.sallyport.services
-    const actor = { organizationId: app.acme.id, actorId: newId() }
-    const off = { connectionId: app.connectionId, provisioning: 'off' }
-    await saveProvisioning(db, actor, off, clock.now())
+    await provision('off')
   })
   after(() => app.close())
   beforeEach(() => app.sallyport.services.quiet.clear())
 
   const db = () => app.sallyport.services.db
+  const provision = async (provisioning: string) => {
+    const actor = { organizationId: app.acme.id, actorId: newId() }
+    const set = { connectionId: app.connectionId, provisioning }
+    await saveProvisioning(db(), actor, set, app.clock.now())
+  }
+  /** Comes as that subject in a browser in which somebody of another organization is signed in, who may be asked to link it. */
+  const signInAsSomebody = async (subject: string) => {
+    const slug = fresh('guests')
+    const { id } = await createOrganization(db(), { slug, name: 'Guests' }, app.clock.now())
+    const { browser } = await signIn(app, fresh('guest'), await app.connect({ organizationId: id }))
+    return app.signIn(browser, subject)
+  }
   const member = async (userId: string) => {
     const { rows } = await sql<{ removed: string | null; role: string }>`
       select removed_reason as removed, role from memberships
@@ -121,13 +130,26 @@ describe('a directory’s people', () => {
       app.clock.now(),
     )
     const elsewhere = await app.connect({ organizationId: other.id })
+    app.provider.people.set(name, { grant: { accessToken: 'a', refreshToken: 'r' } })
     const [one, two] = [await signIn(app, name), await signIn(app, name)]
     const me = await whoIs(one.browser)
+    await app.begin(one.browser)
+    const kept = async () => {
+      const { rows } = await sql<{ granted: boolean; flows: number }>`
+        select granted is not null or check_at is not null as granted,
+          (select count(*)::int from flows f where f.user_id = i.user_id and f.consumed_at is null) as flows
+        from identities i where connection_id = ${app.connectionId} and subject = ${name}`.execute(
+        db(),
+      )
+      return rows[0]
+    }
+    assert.deepEqual(await kept(), { granted: true, flows: 1 })
     const away = await signIn(app, name, elsewhere)
     assert.equal((await directory.setActive(id, false)).status, 200)
     for (const { browser } of [one, two]) assert.equal(await whoIs(browser), undefined)
     assert.ok(await whoIs(away.browser), 'another organization’s account is another matter')
     assert.deepEqual(await member(me!.id), { removed: 'deactivated', role: 'member' })
+    assert.deepEqual(await kept(), { granted: false, flows: 0 })
     assert.equal((await signIn(app, name)).status, 403)
     const [deactivated] = (await audited(app, 'member.deactivated')).filter(
       ({ target }) => target === me!.id,
@@ -150,12 +172,11 @@ describe('a directory’s people', () => {
     const name = fresh('dave')
     const { id } = await directory.create(name, { active: false })
     assert.equal((await signIn(app, name)).status, 403)
-    const actor = { organizationId: app.acme.id, actorId: newId() }
-    const everybody = { connectionId: app.connectionId, provisioning: 'everybody' }
-    await saveProvisioning(db(), actor, everybody, app.clock.now())
+    assert.equal((await signInAsSomebody(name)).status, 403, 'and is not asked first')
+    await provision('everybody')
     assert.equal((await signIn(app, name)).status, 403)
     assert.equal((await signIn(app, name.toUpperCase())).status, 403)
-    await saveProvisioning(db(), actor, { ...everybody, provisioning: 'off' }, app.clock.now())
+    await provision('off')
     await directory.setActive(id, true)
     assert.equal((await signIn(app, name.toUpperCase())).status, 403, 'another person, it may be')
     assert.equal((await signIn(app, name)).status, 303)
@@ -226,6 +247,8 @@ describe('a directory’s people', () => {
     await directory.setActive(id, true)
     assert.equal((await signIn(app, name)).status, 403)
     assert.equal((await member(me!.id))!.removed, 'removed')
+    const back = await audited(app, 'member.reactivated')
+    assert.ok(!back.some(({ target }) => target === me!.id))
   })
 
   it('SCM-03 SCM-04 an entry with somebody’s address or name takes over nothing, in no organization', async () => {
@@ -258,9 +281,11 @@ describe('a directory’s people', () => {
 
   it('SCM-03 LNK-02 whoever has signed in at this connection before is the one an entry names, by the subject alone', async () => {
     const name = fresh('ivan')
-    await db().updateTable('connections').set({ provisioning: 'everybody' }).execute()
+    await provision('everybody')
     const { browser } = await signIn(app, name)
-    await db().updateTable('connections').set({ provisioning: 'off' }).execute()
+    const third = fresh('mallory')
+    const mallory = await signIn(app, third)
+    await provision('off')
     const { id } = await directory.create(name)
     assert.ok(await whoIs(browser))
     await directory.setActive(id, false)
@@ -275,8 +300,39 @@ describe('a directory’s people', () => {
     assert.equal(renamed.status, 200)
     assert.ok(await whoIs(back.browser))
     assert.equal((await signIn(app, second)).status, 403, 'the entry is somebody else’s')
+    assert.equal((await signInAsSomebody(second)).status, 403)
+    const free = fresh('free')
+    await directory.create(free)
+    assert.notEqual((await signInAsSomebody(free)).status, 403)
+    const anew = await directory.send('POST', '/Users', { userName: name })
+    assert.equal(anew.status, 409, 'whose account it was is known under another name')
+    // Nor does it take the name of somebody else who has signed in here.
+    const wrong = await directory.patch(id, [{ op: 'replace', path: 'userName', value: third }])
+    assert.deepEqual([wrong.status, wrong.body.scimType], [409, 'uniqueness'])
+    assert.ok(await whoIs(mallory.browser))
     await directory.setActive(id, false)
     assert.equal(await whoIs(back.browser), undefined, 'it still is about the first')
+  })
+
+  it('SCM-06 where two directories of the organization know somebody, both have to agree', async () => {
+    const name = fresh('kim')
+    const connectionId = await app.connect({ name: 'Beside' })
+    const beside = await startDirectory(app, { connectionId })
+    const { id } = await directory.create(name)
+    const me = await whoIs((await signIn(app, name)).browser)
+    await sql`
+      insert into identities (id, connection_id, issuer, subject, user_id, linked_at, last_verified_at)
+      values (${newId()}, ${connectionId}, 'https://idp.example', ${name}, ${me!.id}, now(), now())`.execute(
+      db(),
+    )
+    const other = await beside.create(name)
+    await directory.setActive(id, false)
+    await beside.setActive(other.id, false)
+    await directory.setActive(id, true)
+    assert.equal((await signIn(app, name)).status, 403)
+    await beside.setActive(other.id, true)
+    assert.equal((await signIn(app, name)).status, 303)
+    assert.equal((await signIn(app, name, connectionId)).status, 303)
   })
 
   it('SCM-10 SSO-183 the last owner stays, and the owners are told, once', async () => {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
+import type { Db } from '../../src/db/open.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { letInPersonallyIn } from '../../src/sessions/personal-proofs.ts'
 import { startTestApp } from '../_app.ts'
-import { askOnAndOn, startMember } from '../sessions/_members.ts'
+import { askOnAndOn, startMember, until } from '../sessions/_members.ts'
 import { audited, signIn, startDirectory, whoIs } from './_directory.ts'
 
 describe('a directory against everybody else', () => {
@@ -74,6 +77,82 @@ describe('a directory against everybody else', () => {
     assert.deepEqual((await audited(app, 'user.registered')).length, 0)
   })
 
+  it('SCM-07 a sign-in through the organization’s other connection that comes second is refused, and leaves nothing', async () => {
+    await using app = await startTestApp()
+    const { db } = app.sallyport.services
+    const directory = await startDirectory(app)
+    const second = await app.connect({ name: 'Second' })
+    const { id } = await directory.create('fay')
+    const me = await whoIs((await signIn(app, 'fay')).browser)
+    const identity = newId()
+    await sql`
+      insert into identities (id, connection_id, issuer, subject, user_id, linked_at, last_verified_at)
+      values (${identity}, ${second}, 'https://idp.example', 'fay', ${me!.id}, now(), now())`.execute(
+      db,
+    )
+    const browser = app.browser()
+    const state = await app.begin(browser, { connectionId: second })
+    const release = await hold(db, sql`select from identities where id = ${identity} for update`)
+    const putting = directory.setActive(id, false)
+    await until(async () => (await waiting(db)) === 1)
+    const coming = app.comeBack(browser, state, 'fay', second)
+    await until(async () => (await waiting(db)) === 2)
+    await release()
+    assert.equal((await putting).status, 200)
+    assert.equal((await coming).status, 403)
+    await directory.setActive(id, true)
+    assert.equal(await whoIs(browser), undefined)
+  })
+
+  it('SCM-07 nor does what they proved by themself meanwhile', async () => {
+    await using app = await startTestApp()
+    const { db, clock } = app.sallyport.services
+    const directory = await startDirectory(app)
+    const { id } = await directory.create('gus')
+    const me = await whoIs((await signIn(app, 'gus')).browser)
+    const session = newId()
+    await sql`
+      insert into sessions (id, token_hash, user_id, kind, personal_method, personal_since, personal_until,
+        authenticated_at, last_seen_at, idle_ends_at, absolute_ends_at, created_at)
+      select ${session}, '\\x01', user_id, kind, 'mail', created_at, absolute_ends_at, authenticated_at, last_seen_at,
+        idle_ends_at, absolute_ends_at, created_at from sessions where user_id = ${me!.id}`.execute(
+      db,
+    )
+    const release = await hold(
+      db,
+      sql`select from sessions where user_id = ${me!.id} and id <> ${session} for update`,
+    )
+    const putting = directory.setActive(id, false)
+    await until(async () => (await waiting(db)) === 1)
+    const proving = db
+      .transaction()
+      .execute((tx) => letInPersonallyIn(tx, session, clock.now()))
+      .then(() => true)
+    await until(async () => (await waiting(db)) === 2 || (await Promise.race([proving, false])))
+    await release()
+    assert.equal((await putting).status, 200)
+    await proving
+    const { rows } = await sql`select from session_proofs where session_id = ${session}`.execute(db)
+    assert.equal(rows.length, 0)
+  })
+
+  it('SCM-07 whoever is named as out while they first sign in is out', async () => {
+    await using app = await startTestApp()
+    const { db } = app.sallyport.services
+    const directory = await startDirectory(app)
+    const browser = app.browser()
+    const state = await app.begin(browser)
+    const release = await hold(db, sql`lock table session_proofs in share mode`)
+    const coming = app.comeBack(browser, state, 'hal')
+    await until(async () => (await waiting(db)) === 1)
+    const naming = directory.create('hal', { active: false })
+    await until(async () => (await waiting(db)) === 2 || (await Promise.race([naming, false])))
+    await release()
+    assert.equal((await coming).status, 303)
+    await naming
+    assert.equal(await whoIs(browser), undefined)
+  })
+
   it('SCM-07 LNK-08 linking and being put out at once: out', async () => {
     await using app = await startTestApp()
     const { db } = app.sallyport.services
@@ -112,4 +191,28 @@ describe('a directory against everybody else', () => {
 function barrier(): [Promise<void>, () => void] {
   const { promise, resolve } = Promise.withResolvers<void>()
   return [promise, resolve]
+}
+
+/** Holds rows until it is told to let go. */
+async function hold(db: Db, rows: RawBuilder<unknown>): Promise<() => Promise<void>> {
+  const [held, release] = barrier()
+  const [holding, holds] = barrier()
+  const over = db.transaction().execute(async (tx) => {
+    await rows.execute(tx)
+    holds()
+    await held
+  })
+  await holding
+  return async () => {
+    release()
+    await over
+  }
+}
+
+/** How many statements wait for somebody. */
+async function waiting(db: Db): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+  return rows[0]!.n
 }

@@ -594,6 +594,15 @@ describe('Entra by OpenID Connect', () => {
     await directory.setActive(id, false)
     assert.equal(await whoIs(browser), undefined)
     assert.equal((await signIn(app, 'pairwise')).status, 403)
+    // Whoever had signed in before the directory spoke is found at their next sign-in.
+    const { db } = app.sallyport.services
+    await db.updateTable('connections').set({ provisioning: 'everybody' }).execute()
+    app.provider.people.set('early', { claims: { name: 'Early', raw: { oid: 'early-oid' } } })
+    assert.equal((await signIn(app, 'early')).status, 303)
+    await directory.create('early@testuser.com', { externalId: 'early-oid', active: false })
+    const early = await signIn(app, 'early')
+    assert.equal(early.status, 403)
+    assert.equal(await whoIs(early.browser), undefined)
     // The same claim in somebody else's sign-in leads to nobody's account.
     await directory.setActive(id, true)
     app.provider.people.set('other', { claims: { name: 'Eve', raw: { oid: objectId } } })
