@@ -381,6 +381,7 @@ function proofRow(
     amr: proof.amr ? [...proof.amr] : null,
     provider_session: proof.providerSession ?? null,
     name_id: proof.nameId ? JSON.stringify(proof.nameId) : null,
+    id_token_hint: grounds.idTokenHint ?? null,
   }
 }
 
