@@ -10,7 +10,11 @@ import { coherenceTable, drawCoherence, type CoherenceResults } from '../bench/c
 import { withFigures } from '../bench/document.ts'
 import { describeFigures, figureKinds, type FigureKind } from '../bench/figures.ts'
 import type { Results } from '../bench/report.ts'
-import { drawVerification, type VerificationResults } from '../bench/verification/report.ts'
+import {
+  drawVerification,
+  verificationTable,
+  type VerificationResults,
+} from '../bench/verification/report.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -109,6 +113,18 @@ test('VER-02 VER-05 VER-14 a small run of the verification figures asks once for
   } finally {
     await rm(out, { recursive: true, force: true })
   }
+})
+
+test('VER-05 VER-08 the verification figures that are kept are of a million identities, no token came twice, and the page tells them', async () => {
+  const read = (name: string) => readFile(join(root, name), 'utf8')
+  const results = JSON.parse(await read('bench/results/verification.json')) as VerificationResults
+  assert.equal(results.effort, 'full')
+  assert.ok(results.claim.many.identities >= 1_000_000 && results.rate.verified >= 10_000)
+  assert.deepEqual([results.reuses, results.rate.requestsEach, results.outage.out], [0, 1, 0])
+  const page = join(root, 'docs/performance.md')
+  const figures = { verification: verificationTable(results) }
+  assert.equal(await read('docs/performance.md'), await withFigures(page, figures))
+  assert.equal(await read('bench/results/verification.svg'), drawVerification(results))
 })
 
 test('an unknown measurement is told with the names there are', async () => {

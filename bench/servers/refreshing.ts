@@ -32,6 +32,7 @@ const published: Readonly<Record<string, () => unknown>> = {
     id_token_signing_alg_values_supported: ['ES256'],
     token_endpoint_auth_methods_supported: ['client_secret_basic'],
   }),
+  '/.well-known/ssf-configuration': () => ({ issuer, jwks_uri: `${issuer}/jwks` }),
   '/jwks': () => ({
     keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'ES256', use: 'sig' }],
   }),
@@ -124,6 +125,22 @@ const jobs = {
     const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
     const claims = { iss: issuer, aud: clientId, sub, iat, exp: iat + 120, jti: sub, events }
     return signed(encode({ alg: 'ES256', kid: 'bench', typ: 'logout+jwt' }), claims)
+  },
+
+  /** A security event token that says that somebody is disabled (RFC 8417, RISC 1.0 §2.3). */
+  securityEvent(sub: string) {
+    const iat = Math.floor(Date.now() / 1000)
+    const type = 'https://schemas.openid.net/secevent/risc/event-type/account-disabled'
+    const sub_id = { format: 'iss_sub', iss: issuer, sub }
+    const claims = {
+      iss: issuer,
+      aud: 'bench',
+      iat,
+      jti: `set-${sub}`,
+      sub_id,
+      events: { [type]: {} },
+    }
+    return signed(encode({ alg: 'ES256', kid: 'bench', typ: 'secevent+jwt' }), claims)
   },
 }
 

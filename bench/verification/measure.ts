@@ -8,6 +8,7 @@ import type { Counted } from '../servers/refreshing.ts'
 import type { Tell } from '../rounds.ts'
 import { arm, block, disarm, idOf, placeOf } from './fill.ts'
 import type { Sizes, Stage } from './stage.ts'
+import { openWays, type Way } from './ways.ts'
 
 /** What finding due work costs, among few and among many identities, one in a hundred of them due. */
 export interface Claim {
@@ -25,8 +26,8 @@ export async function measureClaim(
     took.few.push(await claimOnce(few))
     took.many.push(await claimOnce(many))
   }
-  // The first plan, and read what is not in memory yet.
-  const settled = (times: number[]) => at(times.slice(Math.floor(times.length / 4)), 0.5)
+  // The first ones plan, and read what is not in memory yet; of the others the slower ones say what else was at work.
+  const settled = (times: number[]) => at(times.slice(Math.floor(times.length / 4)), 0.25)
   return {
     few: { identities: fewer, ms: settled(took.few) },
     many: { identities: more, ms: settled(took.many) },
@@ -164,7 +165,7 @@ export interface Outage {
 
 /** How long it took from the end at the provider to the refusal on every node, in milliseconds. */
 export interface Bound {
-  readonly how: 'asking' | 'back-channel logout'
+  readonly how: 'asking' | Way['how']
   readonly people: number
   readonly p50: number
   readonly p99: number
@@ -206,9 +207,12 @@ export async function measureOutage(
   )
   shuffle(all)
   const suspended = all.slice(0, bound.polled)
-  const loggedOut = all.slice(bound.polled, bound.polled + bound.pushed)
-  const sessions = await signIn(stage, [...suspended, ...loggedOut])
-  await Promise.all(members.map((member) => member.ask('watch', [...sessions.values()])))
+  const pushed = [0, 1, 2].map((i) =>
+    all.slice(bound.polled).slice(i * bound.pushed, (i + 1) * bound.pushed),
+  )
+  const sessions = await signIn(stage, [...suspended, ...pushed.flat()])
+  const watched = suspended.map((person) => sessions.get(person))
+  await Promise.all(members.map((member) => member.ask('watch', watched)))
   await provider.ask('counted')
   const start = Date.now()
   const tenths: [number, number][] = []
@@ -248,7 +252,7 @@ export async function measureOutage(
     const asked = suspended.filter((person) => !untold.has(idOf('identity', person)))
     if (asked.length > 0)
       bounds.push(await suspendSome(stage, asked, known, { tell, within: bound.seconds }))
-    bounds.push(await logOutSome(stage, loggedOut, known))
+    bounds.push(...(await pushSome(stage, pushed, known)))
     return { outage, bounds }
   })
 }
@@ -299,27 +303,35 @@ async function refusedEverywhere(
   return new Map(last.filter(([, at]) => at < Infinity))
 }
 
-async function logOutSome(
-  { members, provider, connections }: Stage,
+/** Has some people's end told to us in each way there is. */
+async function pushSome(
+  stage: Stage,
+  groups: readonly (readonly number[])[],
+  known: Known,
+): Promise<Bound[]> {
+  const bounds: Bound[] = []
+  for (const [i, way] of (await openWays(stage)).entries())
+    bounds.push(await pushOneWay(stage, way, groups[i]!, known))
+  return bounds
+}
+
+async function pushOneWay(
+  { members, connections }: Stage,
+  way: Way,
   people: readonly number[],
   { families, sessions }: Known,
 ): Promise<Bound> {
   const took: number[] = []
   for (const [i, person] of people.entries()) {
-    const place = placeOf(person, connections.length)
-    const token = await provider.ask<string>('logoutToken', {
-      clientId: `c${place}`,
-      sub: families.get(person),
-    })
     const member = members[i % members.length]!
-    const connectionId = connections[place]!
-    took.push(await member.ask<number>('logout', { connectionId, token }))
-    const still = await Promise.all(
-      members.map((one) => one.ask<boolean>('accepts', sessions.get(person))),
-    )
-    if (still.some(Boolean)) throw new Error('A session was accepted after its logout.')
+    const place = placeOf(person, connections.length)
+    const request = await way.prepare(member, place, families.get(person)!)
+    took.push((await member.ask<{ ms: number }>('hear', request)).ms)
+    const token = sessions.get(person)
+    const still = await Promise.all(members.map((one) => one.ask<boolean>('accepts', token)))
+    if (still.some(Boolean)) throw new Error(`A session was accepted after its end by ${way.how}.`)
   }
-  return boundOf('back-channel logout', took, 5000)
+  return boundOf(way.how, took, 5000)
 }
 
 function boundOf(how: Bound['how'], took: readonly number[], promised: number): Bound {

@@ -14,6 +14,15 @@ export interface MemberOptions {
   readonly key: string
 }
 
+/** A request that a provider makes of us. */
+export interface Heard {
+  readonly path: string
+  /** @default 'POST' */
+  readonly method?: string
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
 // A node in a process of its own, which asks providers again from when it is told to.
 const { database, key } = JSON.parse(process.argv[2]!) as MemberOptions
 const origin = 'http://localhost'
@@ -68,15 +77,16 @@ const jobs = {
 
   accepts,
 
-  /** Hands a logout token in, and answers how many milliseconds that took. */
-  async logout({ connectionId, token }: { connectionId: string; token: string }) {
+  /** Hands a request in, and answers what came back and how many milliseconds that took. */
+  async hear({ path, method = 'POST', headers, body }: Heard) {
     const began = performance.now()
-    const url = `${origin}/sso/${connectionId}/backchannel-logout`
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const body = new URLSearchParams({ logout_token: token }).toString()
-    const { status } = await sallyport.fetch(new Request(url, { method: 'POST', headers, body }))
-    if (status !== 200) throw new Error(`A logout token was answered with ${status}.`)
-    return performance.now() - began
+    const response = await sallyport.fetch(
+      new Request(`${origin}${path}`, { method, headers, body }),
+    )
+    const ms = performance.now() - began
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+    return { ms, text }
   },
 }
 
