@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Db } from '../../src/db/open.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { hashToken, randomToken } from '../../src/lib/secrets.ts'
+import { promisedBound, pushedWithin } from '../../src/verification/bound.ts'
 import { leaseDue } from '../../src/verification/lease.ts'
 import type { Counted } from '../servers/refreshing.ts'
 import type { Tell } from '../rounds.ts'
@@ -197,6 +198,8 @@ export async function measureOutage(
   await sql`update connections set check_every_minutes = 1 where id = any(${[...used]}::uuid[])`.execute(
     db,
   )
+  // Most of them are not signed in.
+  await sql`update organizations set check_at_most_minutes = 1`.execute(db)
   const all = used.flatMap((_, i) =>
     peopleAt(outageAt + i, people / used.length, connections.length),
   )
@@ -251,7 +254,17 @@ export async function measureOutage(
     // Nobody is asked about whose token may be used up, before they sign in again or the budget is spent.
     const asked = suspended.filter((person) => !untold.has(idOf('identity', person)))
     if (asked.length > 0)
-      bounds.push(await suspendSome(stage, asked, known, { tell, within: bound.seconds }))
+      bounds.push(
+        await suspendSome(stage, asked, known, {
+          tell,
+          within: bound.seconds,
+          promised: promisedBound({
+            checkEveryMinutes: 1,
+            checksPerSecond: allowedEach,
+            asked: people / used.length,
+          }),
+        }),
+      )
     bounds.push(...(await pushSome(stage, pushed, known)))
     return { outage, bounds }
   })
@@ -262,14 +275,11 @@ interface Known {
   readonly sessions: ReadonlyMap<number, string>
 }
 
-/** An interval and its jitter, a worker that has just looked, and a revocation, in milliseconds. */
-const promisedByAsking = 60_000 * 1.1 + 1000 + 2500
-
 async function suspendSome(
   { members, provider }: Stage,
   people: readonly number[],
   { families, sessions }: Known,
-  { tell, within }: { tell: Tell; within: number },
+  { tell, within, promised }: { tell: Tell; within: number; promised: number },
 ): Promise<Bound> {
   const suspendedAt = new Map<string, number>()
   for (const person of people) {
@@ -278,7 +288,7 @@ async function suspendSome(
     suspendedAt.set(sessions.get(person)!, Date.now())
     await provider.ask('suspend', families.get(person))
   }
-  const end = Date.now() + promisedByAsking * 2
+  const end = Date.now() + promised
   let refusedAt = new Map<string, number>()
   while (refusedAt.size < people.length && Date.now() < end) {
     tell(`suspending people: ${refusedAt.size} of ${people.length} refused`)
@@ -286,7 +296,7 @@ async function suspendSome(
     refusedAt = await refusedEverywhere(members, [...suspendedAt.keys()])
   }
   const took = [...suspendedAt].map(([token, at]) => (refusedAt.get(token) ?? Date.now()) - at)
-  return boundOf('asking', took, promisedByAsking)
+  return boundOf('asking', took, promised)
 }
 
 /** When each session was refused by the last of the nodes; those that all refuse. */
@@ -331,7 +341,7 @@ async function pushOneWay(
     const still = await Promise.all(members.map((one) => one.ask<boolean>('accepts', token)))
     if (still.some(Boolean)) throw new Error(`A session was accepted after its end by ${way.how}.`)
   }
-  return boundOf(way.how, took, 5000)
+  return boundOf(way.how, took, pushedWithin)
 }
 
 function boundOf(how: Bound['how'], took: readonly number[], promised: number): Bound {

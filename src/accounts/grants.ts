@@ -6,9 +6,30 @@ import type { Grant } from '../providers/again.ts'
 /** How far from its interval a check may be, as a share of it: a thousand people who signed in at nine are not asked about at ten sharp. */
 export const jitter = 0.1
 
-/** A moment one interval of the connection from `now`, give or take {@link jitter}; `c` is the connection. */
-export const nextCheck = (now: Date | RawBuilder<unknown>) =>
-  sql`${now}::timestamptz + c.check_every_minutes * interval '1 minute' * (${1 - jitter}::float8 + ${2 * jitter}::float8 * random())`
+const spread = (now: Moment, minutes: RawBuilder<unknown>) =>
+  sql`${now}::timestamptz + ${minutes} * interval '1 minute' * (${1 - jitter}::float8 + ${2 * jitter}::float8 * random())`
+
+type Moment = Date | RawBuilder<unknown>
+
+/**
+ * When somebody who has just signed in is asked about: one interval of the connection `c` from now, give or take
+ * {@link jitter}.
+ */
+export const firstCheck = (now: Moment) => spread(now, sql`c.check_every_minutes`)
+
+/**
+ * When the identity `i` is asked about again. Nobody can lose what rests on it while nobody is signed in with it: then it
+ * is as late as the organization `o` allows, and a sign-in makes it sooner.
+ */
+export const nextCheck = (now: Moment) =>
+  spread(
+    now,
+    sql`(case when exists (
+      select from session_proofs p join sessions s on s.id = p.session_id
+      where p.identity_id = i.id and s.revoked_at is null and s.idle_ends_at > ${now}::timestamptz
+        and s.absolute_ends_at > ${now}::timestamptz)
+      then c.check_every_minutes else greatest(c.check_every_minutes, o.check_at_most_minutes) end)`,
+  )
 
 /** What a sign-in was granted. */
 export interface Granting {
@@ -41,7 +62,7 @@ export async function keepGrant(
       rung = case when ${better} then ${rung} else i.rung end,
       refresh_intent = case when ${better} then null else i.refresh_intent end,
       grant_version = i.grant_version + 1,
-      check_at = case when ${better} and ${rung} = 'deadline' then null else ${nextCheck(now)} end,
+      check_at = case when ${better} and ${rung} = 'deadline' then null else ${firstCheck(now)} end,
       lease = null, verdict = 'still_true', verdict_reason = 'signed_in', verdict_at = ${now}, failing_since = null,
       failures = 0, held = false
     from connections c where i.id = ${identityId} and c.id = i.connection_id`.execute(tx)

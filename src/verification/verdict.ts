@@ -73,7 +73,7 @@ const vouch: Gathered<Vouched, boolean> = gathering(async (db, vouched) => {
     from unnest(${vouched.map(({ id }) => id)}::uuid[], ${vouched.map(({ lease }) => lease)}::uuid[],
       ${vouched.map(({ removed }) => removed)}::boolean[], ${vouched.map(({ reason }) => reason)}::text[],
       ${vouched.map(({ now }) => now)}::timestamptz[]) as t (id, lease, removed, reason, now),
-      connections c
+      connections c join organizations o on o.id = c.organization_id
     where i.id = t.id and i.lease = t.lease and c.id = i.connection_id and c.state = 'active' and c.deleted_at is null
     returning i.id`.execute(db)
   const written = new Set(rows.map(({ id }) => id))

@@ -41,6 +41,13 @@ test('VER-03 S1-06 Alice is suspended at the provider’s page, and her session 
   await colleague.goto(`${site.origin}/organizations/acme/audit`)
   await colleague.getByText('A provider no longer vouches for somebody').first().waitFor()
 
+  // Verdicts are counted once a second.
+  const counted = performance.now() + seconds(20)
+  do {
+    assert.ok(performance.now() < counted, 'the chart does not show it')
+    await colleague.goto(`${site.origin}/organizations/acme/health`)
+  } while ((await colleague.getByText('1 no longer true', { exact: true }).count()) === 0)
+
   // Signing in again takes the provider's word, and that is no.
   await signIn(page, 'Alice', '/login')
   await sees(page, 'The sign-in was cancelled')

@@ -69,6 +69,38 @@ describe('a provider that still vouches', () => {
     assert.equal(await v.round(), 1)
   })
 
+  it('VER-01 is asked seldom about somebody who is not signed in, never less often than the organization allows, and at the usual time after the next sign-in', async () => {
+    await using v = await startVerifying()
+    await sql`update organizations set check_at_most_minutes = 600`.execute(v.services.db)
+    await v.connection({ check_every_minutes: 10 })
+    const browser = await v.signIn('alice')
+    const untilNext = async () => {
+      const { check_at } = await v.identity('alice')
+      return (check_at!.getTime() - v.app.clock.now().getTime()) / minutes(1)
+    }
+    const isAbout = (wait: number, every: number) =>
+      assert.ok(wait >= every * 0.9 && wait <= every * 1.1, `${wait} minutes`)
+    v.app.clock.advance(tenMinutes)
+    await v.rounds()
+    isAbout(await untilNext(), 10)
+    await browser.post('/logout')
+    v.app.clock.advance(tenMinutes)
+    await v.rounds()
+    isAbout(await untilNext(), 600)
+    await v.signIn('alice', { accessToken: 'a', refreshToken: 'again.1' })
+    isAbout(await untilNext(), 10)
+    // A session that nobody uses any more counts no longer than it would let anybody in.
+    await v.connection({ check_every_minutes: 90 })
+    v.app.clock.advance(hours(2))
+    await v.rounds()
+    isAbout(await untilNext(), 600)
+    // The longest interval is no shorter than the usual one.
+    await sql`update organizations set check_at_most_minutes = 5`.execute(v.services.db)
+    v.app.clock.advance(hours(11))
+    await v.rounds()
+    isAbout(await untilNext(), 90)
+  })
+
   it('spreads those who signed in together', async () => {
     await using v = await startVerifying()
     for (let i = 0; i < 12; i++) await v.signIn(`p${i}`)
