@@ -78,6 +78,8 @@ export const auditActions = {
   'scim.match_changed': 'It was changed by what a directory’s entries and sign-ins are matched.',
   'scim.token_made': 'A token for a directory was made.',
   'scim.token_withdrawn': 'A token of a directory was withdrawn.',
+  'scim.token_expiring':
+    'The last token of a directory runs out soon: from then on it puts nobody out any more.',
   'scim.refused': 'A request of a directory was refused; told once in a while for each reason.',
   'scim.user_created': 'A directory named somebody; the data say whether they are active.',
   'scim.user_changed':

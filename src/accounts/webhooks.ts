@@ -19,6 +19,7 @@ export const webhookEvents = {
   'signals.ended': 'It works again.',
   'certificate.expiring': 'A certificate runs out in 30, 7 or 1 days.',
   'client_secret.expiring': 'A client secret runs out in 30, 7 or 1 days.',
+  'directory_token.expiring': 'The last token of a directory runs out in 30, 7 or 1 days.',
   'webhook.test': 'An owner has pressed the button.',
 } as const
 

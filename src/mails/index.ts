@@ -14,6 +14,7 @@ import { newDevice } from './new-device.ts'
 import { noAccount } from './no-account.ts'
 import { ownerKept } from './owner-kept.ts'
 import { recoveryCodeUsed } from './recovery-code-used.ts'
+import { scimTokenExpiring } from './scim-token-expiring.ts'
 import { secretExpiring } from './secret-expiring.ts'
 import { sessionEnded } from './session-ended.ts'
 import { signInLink } from './sign-in-link.ts'
@@ -39,6 +40,7 @@ export const mails = {
   owner_kept: ownerKept,
   identity_leaving: identityLeaving,
   secret_expiring: secretExpiring,
+  scim_token_expiring: scimTokenExpiring,
   recovery_code_used: recoveryCodeUsed,
 } as const
 
