@@ -12,9 +12,6 @@ export const finders = {
   directory: 'Asking a directory',
   deadline: 'The end of the session',
   'back-channel': 'Back-channel logout',
-  'front-channel': 'Front-channel logout',
-  slo: 'SAML single logout',
-  scim: 'SCIM',
   caep: 'Shared Signals',
 } as const
 

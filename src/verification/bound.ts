@@ -68,7 +68,8 @@ async function longestBounds(db: Db): Promise<Readonly<Partial<Record<Finder, nu
     join connections c on c.id = i.connection_id and c.state = 'active' and c.deleted_at is null`.execute(
     db,
   )
-  const longest: Partial<Record<Finder, number>> = { 'back-channel': pushedWithin / 1000 }
+  const pushed = pushedWithin / 1000
+  const longest: Partial<Record<Finder, number>> = { 'back-channel': pushed, caep: pushed }
   for (const { rung, ...of } of rows)
     longest[rung] = Math.max(longest[rung] ?? 0, promisedBound(of) / 1000)
   return longest

@@ -1,5 +1,6 @@
 import { recordEvent, type AuditEvent } from '../accounts/audit.ts'
 import { readSettings, type Connection } from '../accounts/connections.ts'
+import { recordLockout } from '../accounts/lockouts.ts'
 import {
   noteEvent,
   noteStatus,
@@ -273,7 +274,17 @@ async function endProven(act: Act): Promise<Done> {
     reason: 'provider_logout',
   } as const
   const { targets } = await takeProofs(tx, which, {}, now)
+  if (targets.length > 0)
+    await recordLockout(
+      tx,
+      { connectionId: connection.id, by: 'caep', seconds: sinceEvent(act) },
+      now,
+    )
   return { came: 'ended', targets }
+}
+
+function sinceEvent({ event, now }: Act): number {
+  return (now.getTime() - event.at.getTime()) / 1000
 }
 
 /** Asks about the person at once; where there is no asking, they have to sign in again. */
@@ -317,7 +328,11 @@ async function disable(act: Act, purged: boolean): Promise<Done> {
     organizationId: connection.organization.id,
     connectionId: connection.id,
   }
-  metrics.lockout.observe(Math.max(0, now.getTime() - event.at.getTime()) / 1000)
+  await recordLockout(
+    tx,
+    { connectionId: connection.id, by: 'caep', seconds: sinceEvent(act) },
+    now,
+  )
   const reason = `signal: ${signalName(event.type)}`
   return { came: 'disabled', targets: await carryOut(tx, services, judged, reason, now) }
 }

@@ -101,6 +101,10 @@ function mark(standing: Standing): Html {
   return html`<span class="${bad ? 'mark danger' : 'mark'}">${label}</span>`
 }
 
+function isTroubled({ brakedSince, failingSince, misconfiguredSince }: Standing): boolean {
+  return (brakedSince ?? failingSince ?? misconfiguredSince) !== null
+}
+
 function troubles(organization: Membership, standing: Standing, now: Date): Html {
   const { brakedSince, held, failingSince, failingReason, misconfiguredSince } = standing
   const ends = budgetEnds(standing)
@@ -232,7 +236,15 @@ export const connectionHealth: Endpoint = async (exchange) => {
     organization,
     { title: `Health of ${name}`, current: tab },
     html`<h1><bdi>${name}</bdi> ${mark(standing)}</h1>
-      ${asked === null ? '' : askedWords(asked)} ${troubles(organization, standing, now)}
+      ${asked === null ? '' : askedWords(asked)}
+      ${
+        isTroubled(standing)
+          ? html`<section aria-labelledby="trouble">
+              <h2 id="trouble">Trouble</h2>
+              ${troubles(organization, standing, now)}
+            </section>`
+          : ''
+      }
       <section aria-labelledby="verdicts">
         <h2 id="verdicts">What it said</h2>
         ${verdictChart(await countVerdicts(services.db, connectionId, spanIn(url), now), spanIn(url))}
@@ -241,7 +253,7 @@ export const connectionHealth: Endpoint = async (exchange) => {
       ${boundSection(standing, bound)} ${mannersSection(organization, standing, now)}
       <section aria-labelledby="people">
         <h2 id="people">People</h2>
-        <nav class="row" aria-label="Which people">
+        <nav class="tabs" aria-label="Which people">
           ${(Object.keys(identityLists) as IdentityList[]).map(
             (one) =>
               html`<a href="${path}?list=${one}" ${one === list ? html`aria-current="true"` : ''}

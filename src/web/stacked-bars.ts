@@ -21,7 +21,7 @@ const [width, height, floor] = [600, 140, 116]
 export function stackedBars({ bars, kinds, label, ends }: Bars): Html {
   const most = Math.max(1, ...bars.map(total))
   const step = width / bars.length
-  const scale = (floor - 8) / most
+  const scale = (floor - 16) / most
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">
     <line class="axis" x1="0" y1="${floor}" x2="${width}" y2="${floor}" />
     ${bars.map((bar, i) => pieces(bar, kinds, { x: i * step + step * 0.15, width: step * 0.7, scale }))}

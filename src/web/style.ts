@@ -68,6 +68,8 @@ p { margin: 0 0 1rem }
 li > .mark, p > .mark:first-child { margin-left: 0 }
 .mark.danger { color: var(--danger); background: none; box-shadow: inset 0 0 0 1px }
 .notice { border-left: 3px solid var(--accent); padding: .125rem 0 .125rem .75rem }
+.notice > :last-child { margin-bottom: 0 }
+div.notice { margin: .5rem 0 1rem }
 ul { list-style: none; margin: .75rem 0 1rem; padding: 0 }
 ul > li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
   padding: .75rem 0; border-top: 1px solid var(--line) }
@@ -111,6 +113,7 @@ li form { margin: 0 }
 form > :is(input, select, textarea, button) + button, .also > form:first-child { margin-top: .75rem }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: center; margin-bottom: 0 }
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
+.row > a[aria-current] { color: var(--text); font-weight: 600; text-decoration: none }
 .row form { margin: 0 }
 .also, .also:last-child { margin: 1.25rem 0 -.5rem; padding-top: .5rem; border-top: 1px solid var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem }

@@ -36,6 +36,7 @@ export function ahead(at: Date, now: Date): Html {
 
 /** A length of time in its two largest units, such as `1 hour 9 minutes`. */
 export function lasting(milliseconds: number): string {
+  if (milliseconds < 1000) return 'less than a second'
   const left = Math.round(milliseconds / 1000)
   if (left < 60) return counted(left, 'second')
   const at = units.findIndex(([, size]) => milliseconds >= size)

@@ -43,7 +43,7 @@ describe('times on pages', () => {
   }
 
   for (const [seconds, text] of [
-    [0, '0 seconds'],
+    [0.4, 'less than a second'],
     [1, '1 second'],
     [59, '59 seconds'],
     [60, '1 minute'],
