@@ -24,6 +24,7 @@ export const sealedColumns: readonly SealedColumn[] = [
     key: ['session_id', 'organization_id'],
     named: ['identity_id'],
   },
+  { table: 'webhooks', column: 'secret', key: ['organization_id'] },
   { table: 'signal_streams', column: 'settings', key: ['connection_id'] },
 ]
 
