@@ -116,13 +116,16 @@ export async function linkIdentity(
   return id
 }
 
-/** Notes that somebody has just signed in by this identity, with what the provider says of them now. It stays for as long again. */
+/**
+ * Notes that somebody has just signed in by this identity, with what the provider says of them now. It stays for as long
+ * again, and is held until the commit. Answers false, and notes nothing, where the provider has disabled the account.
+ */
 export async function markVerified(
   db: Db,
   { id, claims }: { id: string; claims: ProofData['claims'] },
   now: Date,
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
     .updateTable('identities')
     .set({
       last_verified_at: now,
@@ -131,8 +134,10 @@ export async function markVerified(
       claims: JSON.stringify(forDisplay(claims)),
     })
     .where('id', '=', id)
+    .where('signal_disabled_at', 'is', null)
     .modifyEnd(prepared('mark_verified'))
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }
 
 /** What is shown of a person. All else a provider said is read while they sign in, and kept nowhere. */

@@ -45,9 +45,15 @@ export function endByProvider(
   })
 }
 
+/** By which a sign-in and whoever ends it take turns. */
+function lockOf(connectionId: string, name: string): string {
+  return `${told} ${connectionId} ${name}`
+}
+
 /**
  * Remembers what a provider has said is over, for sign-ins that began before and come back after: one of its sessions, if
- * no other ever has that name, or all of a person's.
+ * no other ever has that name, or all of a person's. Whoever is just being let in under that name is waited for: call it
+ * before what they have proven is ended.
  */
 export async function rememberEnded(
   tx: Db,
@@ -56,6 +62,9 @@ export async function rememberEnded(
   at: Date,
 ): Promise<void> {
   const name = 'session' in over ? `sid ${over.session}` : `sub ${over.subject}`
+  await sql`select pg_advisory_xact_lock(hashtextextended(${lockOf(connectionId, name)}, 0))`.execute(
+    tx,
+  )
   await sql`
     insert into used_once (kind, scope, id, until) values (${told}, ${connectionId}, ${name}, ${later(at, remembered)})
     on conflict (kind, scope, id) do update set until = greatest(used_once.until, excluded.until)`.execute(
@@ -64,7 +73,7 @@ export async function rememberEnded(
 }
 
 /**
- * Refuses a sign-in whose provider has meanwhile said that it is over.
+ * Refuses a sign-in whose provider has meanwhile said that it is over. Whoever says so after this waits for the commit.
  * @throws AppError `sso_failed`
  */
 export async function assertNotEnded(
@@ -72,12 +81,16 @@ export async function assertNotEnded(
   { connectionId, subject, nameId, providerSession }: ProofData,
   begunAt: Date,
 ): Promise<void> {
+  const [byName, bySession] = [`sub ${nameId?.value ?? ''}`, `sid ${providerSession ?? ''}`]
+  const names = [`sub ${subject}`, byName, bySession]
+  // A statement of its own: the next one sees what whoever held them has written.
+  const locks = names.map(
+    (name) => sql`pg_advisory_xact_lock_shared(hashtextextended(${lockOf(connectionId, name)}, 0))`,
+  )
+  await sql`${prepared('hold_provider_names')} select ${sql.join(locks)}`.execute(tx)
   const { rows } = await sql<{ id: string; at: Date }>`
     ${prepared('find_provider_logout')} select id, until - ${`${remembered} milliseconds`}::interval as at from used_once
-    where kind = ${told} and scope = ${connectionId}
-      and id in (${`sub ${subject}`}, ${`sub ${nameId?.value ?? ''}`}, ${`sid ${providerSession ?? ''}`})`.execute(
-    tx,
-  )
+    where kind = ${told} and scope = ${connectionId} and id in (${sql.join(names)})`.execute(tx)
   const over = rows.some(
     ({ id, at }) =>
       // A session of the provider's never comes back; a person may have begun anew.

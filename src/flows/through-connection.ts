@@ -56,17 +56,17 @@ export function throughConnection(
   const event = (actorId: string) => ({ actorId, organizationId, requestId })
   const accept = (tx: Db, userId: string, now: Date) =>
     acceptInvitation(tx, { id: invitationId!, userId, addresses, ...event(userId) }, now)
+  let found: Connection | undefined
   /** Kept only where signing out leads to the provider: it says who somebody is. */
-  async function hintFor(tx: Db, identityId: string): Promise<Buffer | undefined> {
-    if (proof.idToken === undefined) return undefined
-    const connection = await findConnection(tx, connectionId)
-    return connection?.signOutThere ? sealIdToken(sealer, identityId, proof.idToken) : undefined
-  }
+  const hintFor = (identityId: string): Buffer | undefined =>
+    proof.idToken !== undefined && found?.signOutThere
+      ? sealIdToken(sealer, identityId, proof.idToken)
+      : undefined
   return {
     organizationId,
     told: { connection: connectionId },
     async find(tx) {
-      await holdConnection(tx, bound)
+      found = await holdConnection(tx, bound)
       const identity = await findIdentity(tx, proof, { hold: true })
       if (identity?.removed && identity.owner === 'active' && !invitationId)
         throw new AppError('not_a_member', {
@@ -104,9 +104,11 @@ export function throughConnection(
       return { id, userId, owner: 'active' }
     },
     async accept(tx, { id, userId }, now) {
-      await assertNotEnded(tx, proof, begunAt)
       if (invitationId) await accept(tx, userId, now)
-      await markVerified(tx, { id, claims }, now)
+      // From here on whoever ends what rests on this identity waits, or has been before and is seen.
+      if (!(await markVerified(tx, { id, claims }, now)))
+        throw new AppError('account_disabled', { reason: 'signal' })
+      await assertNotEnded(tx, proof, begunAt)
       // Held from here on: whoever puts them out waits, and then ends this session too.
       if (!(await holdMember(tx, { organizationId, userId })))
         throw new AppError('not_a_member', { reason: 'removed' })
@@ -125,7 +127,7 @@ export function throughConnection(
         organizationId,
         identityId: id,
         configVersion,
-        idTokenHint: await hintFor(tx, id),
+        idTokenHint: hintFor(id),
         roleChanged: role !== undefined,
       }
     },

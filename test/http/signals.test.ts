@@ -205,6 +205,44 @@ describe('a transmitter pushes what has happened', () => {
     await signIn(subject)
   })
 
+  /** Does both at the same moment, each in turn first in line for what they are about. */
+  async function collide(
+    subject: string,
+    first: () => Promise<unknown>,
+    second: () => Promise<unknown>,
+  ) {
+    let done: Promise<unknown>[] = []
+    await db()
+      .transaction()
+      .execute(async (tx) => {
+        await sql`select from identities where connection_id = ${connectionId} and subject = ${subject}
+          for update`.execute(tx)
+        for (const [n, act] of [first, second].entries()) {
+          done = [...done, act()]
+          for (let waiting = 0; waiting <= n;) {
+            const { rows } = await sql<{ n: number }>`
+              select count(*)::int as n from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock'`.execute(db())
+            waiting = rows[0]!.n
+          }
+        }
+      })
+    await Promise.all(done)
+  }
+  for (const event of ['sessionRevoked', 'disabled'] as const)
+    for (const order of ['before', 'after'] as const)
+      it(`BCL-06 BCL-10 ${event} that is carried out just ${order} a sign-in commits leaves no session`, async () => {
+        const subject = someone()
+        await signIn(subject)
+        app.clock.advance(seconds(1))
+        const browser = app.browser()
+        const state = await app.begin(browser, { connectionId })
+        const come = () => app.comeBack(browser, state, subject, connectionId)
+        const say = async () => assert.equal((await send(event, me(subject))).status, 202)
+        await (order === 'before' ? collide(subject, say, come) : collide(subject, come, say))
+        assert.equal(await statusOf(browser), 401)
+      })
+
   it('BCL-10 account-disabled keeps the person out until account-enabled gives back the right to sign in, and only that', async () => {
     const subject = someone()
     const browser = await signIn(subject)
