@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { findConnection, readSettings } from '../src/accounts/connections.ts'
 import { createSallyport, type Sallyport } from '../src/app.ts'
 import { redirectUriOf } from '../src/flows/login.ts'
@@ -8,13 +10,14 @@ import { OperatorError } from '../src/lib/errors.ts'
 import type { Mailer } from '../src/lib/mail.ts'
 import { createLog, type Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
+import { makeKeyPair, type KeyPair } from '../src/providers/saml/certificate.ts'
 import type { GuestHooks } from '../src/sessions/guests.ts'
 import type { Gate } from './autosession/gate.ts'
 import type { Running } from './autosession/sign-in.ts'
 import { dummyRoute, openWithDummy, seedDummy } from './dummy.ts'
 import { markForDevelopment } from './instance.ts'
 import type { DevelopmentProvider } from './provider.ts'
-import { seed } from './seed.ts'
+import { seed, seedSaml } from './seed.ts'
 import { connectDirectory, connectSignals } from './signals.ts'
 
 /** A Sallyport with an organization, Acme, whose people one can sign in as. Nothing listens yet. */
@@ -32,7 +35,10 @@ export interface DevelopmentOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Who carries mail. @default the server of `SMTP_URL`, or nobody */
   readonly mailer?: Mailer
-  /** Whether the organization has a provider beside its own that says what it is told to. @default false */
+  /**
+   * Whether the organization has two more ways in: its provider by SAML too, and one that says what it is told to.
+   * @default false
+   */
   readonly dummy?: boolean
   /** What becomes of the work of guests. */
   readonly guests?: GuestHooks
@@ -92,7 +98,7 @@ export async function startDevelopment({
     if (failed) throw failed.reason
     const parts = { sallyport: sallyport!, provider: provider! }
     const connectionId = await connect(config, parts)
-    if (dummy) await seedDummy(sallyport!.services, await organizationOf(parts, connectionId))
+    if (dummy) await seedMore(parts, connectionId)
     const permit = await gate?.pass(sallyport!.services.db)
     if (permit) running = { ...parts, connectionId, permit }
     const announce = () => console.log(screen(config, provider!, running))
@@ -110,8 +116,19 @@ async function startProvider(config: Config, log: Log): Promise<DevelopmentProvi
     redirectUris: [],
     // The same at every start, so that a connection outlives a restart.
     clientSecret: keepSecret(config.data, 'development-client-secret', randomToken).text,
+    samlKey: () => keepSamlKey(config.data),
     log,
   })
+}
+
+/** The same at every start too. */
+async function keepSamlKey(folder: string): Promise<KeyPair> {
+  const name = 'development-saml-key'
+  const fresh = existsSync(join(folder, name))
+    ? undefined
+    : await makeKeyPair('Acme (development)', new Date())
+  const { text } = keepSecret(folder, name, () => JSON.stringify(fresh))
+  return JSON.parse(text) as KeyPair
 }
 
 /** Asks whether people may be signed in at the press of a button here, before anything listens. */
@@ -139,7 +156,50 @@ async function connect(
   provider.addRedirectUri(redirectUriOf(config.url.origin, connectionId))
   await connectSignals(services, connectionId, provider)
   connectDirectory(services, connectionId, provider)
+  await registerAgain(services, provider)
   return connectionId
+}
+
+/** The provider forgets its applications when it stops: those of connections that somebody has made are told to it anew. */
+async function registerAgain(
+  { db, sealer, origin }: Services,
+  provider: DevelopmentProvider,
+): Promise<void> {
+  const made = await db
+    .selectFrom('connections')
+    .select('id')
+    .where('kind', '=', 'oidc')
+    .where('deleted_at', 'is', null)
+    .execute()
+  for (const { id } of made) {
+    const settings = (await readSettings(db, sealer, id)) as Partial<OpenIdSettings>
+    const { issuer, clientId, clientSecret } = settings
+    if (issuer !== provider.issuer || clientId === provider.clientId) continue
+    if (!clientId || !clientSecret) continue
+    provider.addClient({
+      clientId,
+      clientSecret,
+      tokenEndpointAuthMethod: settings.clientAuth ?? 'client_secret_basic',
+      redirectUris: [redirectUriOf(origin, id)],
+    })
+  }
+}
+
+interface OpenIdSettings {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly clientAuth: 'client_secret_basic' | 'client_secret_post'
+}
+
+async function seedMore(
+  parts: Pick<Running, 'sallyport' | 'provider'>,
+  connectionId: string,
+): Promise<void> {
+  const organizationId = await organizationOf(parts, connectionId)
+  const { services } = parts.sallyport
+  await seedSaml(services, parts.provider, { connectionId, organizationId })
+  await seedDummy(services, organizationId)
 }
 
 async function organizationOf(

@@ -7,7 +7,7 @@ import type { DevelopmentPerson, DevelopmentProvider } from './provider.ts'
  * @param buttons whether there is `/autosession`
  */
 export function homeRoute(
-  provider: () => Pick<DevelopmentProvider, 'issuer' | 'people'>,
+  provider: () => Pick<DevelopmentProvider, 'issuer' | 'people' | 'saml'>,
   { buttons = false } = {},
 ): Route {
   return {
@@ -17,7 +17,7 @@ export function homeRoute(
     csrf: 'none',
     body: 'none',
     endpoint: ({ asker: { session }, services: { origin } }) => {
-      const { issuer, people } = provider()
+      const { issuer, people, saml } = provider()
       return page(
         { title: 'Welcome', signedInAs: session?.person.name, wide: true },
         html`<h1>Sallyport is running on your machine</h1>
@@ -40,10 +40,18 @@ export function homeRoute(
           <section aria-labelledby="provider">
             <h2 id="provider">Their identity provider</h2>
             <p>
-              <a href="${issuer}">${issuer}</a> stands in for Acme’s own. Sallyport knows it by
-              OpenID Connect only, and asks it about everybody who is signed in once a minute.
-              Suspend and restore people there, and watch what becomes of their sessions.
+              <a href="${issuer}">${issuer}</a> stands in for Acme’s own. Sallyport asks it about
+              everybody who is signed in once a minute: suspend and restore people there, and watch
+              what becomes of their sessions. It speaks OpenID Connect and SAML, so that you can
+              connect it to any organization yourself:
             </p>
+            <dl>
+              <dt>Issuer, for OpenID Connect</dt>
+              <dd><code>${issuer}</code></dd>
+              <dt>Metadata address, for SAML</dt>
+              <dd><code>${saml.entityId}</code></dd>
+            </dl>
+            <p><a href="${issuer}/applications">Connect an application there</a></p>
           </section>
           <section aria-labelledby="next">
             <h2 id="next">What to try next</h2>
@@ -91,6 +99,13 @@ function nextThings(issuer: string, origin: string): Html {
     <li>
       Sign in without an organization: <a href="/login/mail">ask for a link</a> with any address,
       and find it in the <a href="/dev/mailbox">mailbox</a>. Then add a passkey on your account.
+    </li>
+    <li>
+      Sign in as Alice, who owns Acme, and look after it:
+      <a href="/organizations/acme/connections">its ways to sign in</a>,
+      <a href="/organizations/acme/members">members</a> and
+      <a href="/organizations/acme/audit">audit</a>. Or make an organization of your own on
+      <a href="/account">your account</a>, and connect it.
     </li>
     <li>
       See what an application is told: <a href="/me">/me</a>. Without a session it answers 401 with

@@ -1,4 +1,5 @@
-// A real OpenID provider for development and tests: an organization with three people and no passwords.
+// A real identity provider for development and tests, by OpenID Connect and by SAML: an organization with five people and
+// no passwords.
 
 import { getRequestListener } from '@hono/node-server'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
@@ -8,10 +9,12 @@ import type { AddressInfo } from 'node:net'
 import { Provider, type ClientMetadata, type JWKS } from 'oidc-provider'
 import type { Log } from '../src/lib/log.ts'
 import { randomToken } from '../src/lib/secrets.ts'
+import { makeKeyPair, type KeyPair } from '../src/providers/saml/certificate.ts'
 import { configuration } from './provider/configuration.ts'
 import { startingPeople, type DevelopmentPerson } from './provider/people.ts'
 import { routes, securityHeaders } from './provider/routes.ts'
 import { createMessenger, type LogoutUris, type Messenger } from './provider/signals.ts'
+import { createSamlProvider, type SamlProvider } from './provider/saml.ts'
 import { createStore } from './provider/store.ts'
 
 export type { DevelopmentPerson } from './provider/people.ts'
@@ -33,6 +36,10 @@ export interface DevelopmentProviderOptions {
   readonly clientId?: string
   /** @default a fresh one at every start */
   readonly clientSecret?: string
+  /** What it signs SAML with. @default a fresh one at every start, made when it is first needed */
+  readonly samlKey?: () => Promise<KeyPair>
+  /** The metadata of an application, which is named by their address. @default what is at that address on this machine */
+  readonly metadataOf?: (entityId: string) => Promise<string>
   /** Faults and changes of people. @default none: it prints nothing */
   readonly log?: Log
 }
@@ -59,6 +66,8 @@ export interface DevelopmentProvider {
   /** The first client. It authenticates with `client_secret_basic`. */
   readonly clientId: string
   readonly clientSecret: string
+  /** Its other half, for the same people. */
+  readonly saml: SamlProvider
   /** A live view. */
   readonly people: readonly DevelopmentPerson[]
   /** Refuses a person from now on, and destroys their sessions and grants: refreshing answers `invalid_grant`. */
@@ -88,6 +97,8 @@ export async function startDevelopmentProvider({
   organization = 'Acme',
   clientId = 'sallyport',
   clientSecret = randomToken(),
+  samlKey = () => makeKeyPair(`${organization} (development)`, new Date()),
+  metadataOf = fetchMetadata,
   log,
 }: DevelopmentProviderOptions): Promise<DevelopmentProvider> {
   const people = startingPeople(organization)
@@ -141,7 +152,22 @@ export async function startDevelopmentProvider({
   }
 
   const sessionsOf = (id: string) => store.sessionsOf(id, clientId)
-  const site = routes({ oidc, organization, people, suspend, restore, messenger, sessionsOf, log })
+  function register(redirectUri: string): { clientId: string; clientSecret: string } {
+    const fresh = { clientId: `application-${randomToken(6)}`, clientSecret: randomToken() }
+    const tokenEndpointAuthMethod = 'client_secret_basic'
+    addClient({ ...fresh, tokenEndpointAuthMethod, redirectUris: [redirectUri] })
+    return fresh
+  }
+
+  const saml = createSamlProvider({
+    origin: issuer,
+    organization,
+    people,
+    key: samlKey,
+    metadataOf,
+  })
+  const parts = { oidc, organization, people, saml, register, suspend, restore, messenger }
+  const site = routes({ ...parts, sessionsOf, log })
   // It may share its process with an application, whose `Response` must stay Node's own.
   const listener = getRequestListener(site.fetch, { overrideGlobalObjects: false })
   server.on('request', (request, response) => {
@@ -153,6 +179,7 @@ export async function startDevelopmentProvider({
     issuer,
     clientId,
     clientSecret,
+    saml,
     people,
     suspend,
     restore,
@@ -166,6 +193,19 @@ export async function startDevelopmentProvider({
     },
   }
 }
+
+/** The address comes out of a request that anybody can send: only Sallyport's own kind, on this machine, is asked. */
+async function fetchMetadata(entityId: string): Promise<string> {
+  const url = URL.parse(entityId)
+  const isOurs =
+    url && loopback.includes(url.hostname) && /^\/sso\/[^/]+\/metadata$/.test(url.pathname)
+  if (!isOurs) throw new Error('its metadata are not on this machine')
+  const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(5000) })
+  if (!answer.ok) throw new Error(`its metadata are not to be had: status ${answer.status}`)
+  return answer.text()
+}
+
+const loopback = ['localhost', '127.0.0.1', '[::1]']
 
 async function signingKeys(): Promise<JWKS> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })

@@ -1,5 +1,9 @@
-import { createConnection, listActiveConnections } from '../src/accounts/connections.ts'
-import { linkIdentity } from '../src/accounts/identities.ts'
+import {
+  createConnection,
+  listActiveConnections,
+  listConnections,
+} from '../src/accounts/connections.ts'
+import { findIdentity, linkIdentity } from '../src/accounts/identities.ts'
 import {
   addMember,
   createOrganization,
@@ -9,6 +13,8 @@ import {
 import { createUser } from '../src/accounts/users.ts'
 import type { Services } from '../src/http/exchange.ts'
 import { newId } from '../src/lib/ids.ts'
+import { prepareSettings } from '../src/providers/index.ts'
+import { presets, readAnswers } from '../src/providers/presets.ts'
 import type { DevelopmentProvider } from './provider.ts'
 
 /**
@@ -65,5 +71,60 @@ export async function seed(
       await markLinked(tx, member, now)
     }
     return id
+  })
+}
+
+/** What an administrator would enter about the development provider's other half. */
+export function samlAnswers({ saml }: Pick<DevelopmentProvider, 'saml'>) {
+  return {
+    metadataUrl: saml.entityId,
+    nameAttribute: 'name',
+    emailAttribute: 'email',
+    groupsAttribute: 'role',
+  }
+}
+
+/**
+ * Gives an organization a connection by SAML to the same provider, unless it has had one. Whoever has an account from
+ * the start is linked there too; others are asked which account is theirs.
+ * @param connectionId the organization's connection by OpenID Connect
+ */
+export async function seedSaml(
+  services: Services,
+  provider: Pick<DevelopmentProvider, 'issuer' | 'people' | 'saml'>,
+  { connectionId, organizationId }: { connectionId: string; organizationId: string },
+): Promise<void> {
+  const { db, sealer, clock } = services
+  const all = await listConnections(db, organizationId)
+  if (all.some(({ kind }) => kind === 'saml')) return
+  const [{ organization }] = all as [(typeof all)[number]]
+  const id = newId()
+  const answers = samlAnswers(provider)
+  const settings = await prepareSettings(
+    'saml',
+    {
+      settings: readAnswers(presets.saml, answers),
+      answers,
+      before: undefined,
+      organization: organization.name,
+    },
+    { ...services, connectionId: id },
+  )
+  await db.transaction().execute(async (tx) => {
+    const made = {
+      id,
+      organizationId,
+      kind: 'saml',
+      preset: 'saml',
+      name: `${organization.name} SAML`,
+      settings,
+    }
+    await createConnection(tx, sealer, { ...made, provisioning: 'register' }, clock.now())
+    for (const { id: subject, name, email } of provider.people) {
+      const known = await findIdentity(tx, { connectionId, issuer: provider.issuer, subject })
+      if (known?.owner !== 'active') continue
+      const key = { connectionId: id, issuer: provider.saml.entityId, subject }
+      await linkIdentity(tx, { key, userId: known.userId, claims: { name, email } }, clock.now())
+    }
   })
 }

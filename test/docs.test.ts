@@ -114,6 +114,23 @@ describe('every link in a document leads to a file that is there', () => {
   }
 })
 
+test('every document is reached from the README by links', async () => {
+  const reached = new Set(['README.md'])
+  for (const path of reached) {
+    if (!path.endsWith('.md')) continue
+    for (const [, target = ''] of (await read(path)).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      const to = new URL(target, new URL(path, root)).href.slice(root.href.length)
+      // A folder leads to what is in it.
+      const inside = documents.filter((one) => to.endsWith('/') && one.startsWith(to))
+      for (const one of [to, ...inside]) reached.add(one)
+    }
+  }
+  assert.deepEqual(
+    documents.filter((path) => !reached.has(path)),
+    [],
+  )
+})
+
 test('every file, folder and function that ARCHITECTURE.md names in `src/` is there', async () => {
   const named = [...(await read('ARCHITECTURE.md')).matchAll(/`((?:[a-z]+\/)+[\w.-]*)`/g)]
     .map(([, path = '']) => path)

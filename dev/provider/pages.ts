@@ -5,7 +5,8 @@ import { messages, type MessageName, type Messenger } from './signals.ts'
 /** A page, escaped. */
 export type Html = ReturnType<typeof html>
 
-function page(organization: string, title: string, content: Html): Html {
+/** A page of the provider. */
+export function page(organization: string, title: string, content: Html): Html {
   const provider = `${organization}’s identity provider (development)`
   return html`<!doctype html>
     <html lang="en">
@@ -73,6 +74,7 @@ export function peoplePage(
         <code>${accessToken}</code>.
         ${uris ? '' : 'None has said where it wants to hear of signing out.'}
       </p>
+      <p><a href="/applications">Connect an application</a></p>
       <p><a href="/session/end">Sign out of this provider</a></p>`,
   )
 }
@@ -179,6 +181,29 @@ export function signOutPage(organization: string, form: string): Html {
   )
 }
 
+/** A response on its way back to the application (SAML Bindings §3.5). */
+export interface Returning {
+  /** Where the application takes it. */
+  readonly acs: string
+  /** Base64. */
+  readonly response: string
+  readonly relayState: string | undefined
+}
+
+/** Takes a response back to the application; without its script by the button. */
+export function takeBackPage(organization: string, { acs, response, relayState }: Returning): Html {
+  return page(
+    organization,
+    'Back to the application',
+    html`<form method="post" action="${acs}">
+        <input type="hidden" name="SAMLResponse" value="${response}" />
+        ${relayState === undefined ? '' : html`<input type="hidden" name="RelayState" value="${relayState}" />`}
+        <button>Continue</button>
+      </form>
+      <script src="/saml/take-back.js"></script>`,
+  )
+}
+
 /** One thing to say. */
 export function messagePage(organization: string, title: string, text: string): Html {
   return page(
@@ -199,6 +224,11 @@ header { border: 1px dashed var(--edge); border-radius: .5rem; padding: .75rem 1
 p { margin: .25rem 0 1rem }
 header p, li p { margin: 0; color: var(--quiet); font-size: .875rem }
 h1 { font-size: 1.5rem; margin: 1.5rem 0 .5rem }
+h2 { font-size: 1.125rem; margin: 2rem 0 .25rem }
+label, dt { display: block; color: var(--quiet); font-size: .875rem }
+dd { margin: 0 0 .75rem }
+input { width: 100%; min-height: 2.75rem; margin: .25rem 0 .75rem; padding: .25rem .75rem; font: inherit; color: inherit;
+  background: transparent; border: 1px solid var(--edge); border-radius: .5rem }
 ul { list-style: none; margin: 1rem 0; padding: 0 }
 li { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; justify-content: space-between;
   border-top: 1px solid var(--line); padding: .75rem 0 }

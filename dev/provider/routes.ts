@@ -5,16 +5,21 @@ import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { errors, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Log } from '../../src/lib/log.ts'
+import { applicationPages, type Registered } from './applications.ts'
 import { assuranceFor } from './configuration.ts'
 import { framePage, messagePage, peoplePage, signInPage, stylesheet } from './pages.ts'
 import type { DevelopmentPerson } from './people.ts'
 import { messages, type MessageName, type Messenger } from './signals.ts'
+import type { createSamlProvider } from './saml.ts'
 
 /** What {@link routes} serves. */
 export interface ProviderSite {
   readonly oidc: Provider
   readonly organization: string
   readonly people: readonly DevelopmentPerson[]
+  readonly saml: ReturnType<typeof createSamlProvider>
+  /** Makes a client for an application that is sent back there. */
+  register(redirectUri: string): Registered
   suspend(id: string): void
   restore(id: string): void
   readonly messenger: Messenger
@@ -41,11 +46,11 @@ export const securityHeaders = {
 
 /** The pages of the provider; everything else is the protocol's. */
 export function routes(site: ProviderSite): Hono<Env> {
-  const { oidc, organization, people } = site
+  const { oidc, organization, people, saml } = site
   const app = new Hono<Env>()
   const protocol = oidc.callback()
 
-  app.use('/people/*', csrf({ origin: oidc.issuer }))
+  for (const path of ['/people/*', '/applications']) app.use(path, csrf({ origin: oidc.issuer }))
 
   app.get('/', (c) => {
     c.header('content-security-policy', policy("'self'"))
@@ -87,6 +92,11 @@ export function routes(site: ProviderSite): Hono<Env> {
   })
 
   site.messenger.serve(app as never)
+  app.route('/saml', saml.pages)
+  const { register } = site
+  const samlMetadata = saml.entityId
+  const issuer = oidc.issuer
+  app.route('/applications', applicationPages({ organization, issuer, samlMetadata, register }))
 
   app.get('/interaction/:uid', async (c) => {
     const { prompt, params } = await oidc.interactionDetails(c.env.incoming, c.env.outgoing)

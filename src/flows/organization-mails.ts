@@ -61,15 +61,17 @@ export interface LinkMailsSent {
 const linkMailEvery = hours(24)
 
 /**
- * Mails every member whose account is not linked to the organization's provider how to link it, in the transaction that
- * causes it (S0-20). Nobody is mailed twice a day.
+ * Mails members how to link their account to a connection, in the transaction that causes it (S0-20). Nobody is mailed
+ * twice a day about the same one.
+ * @param options `moving`: also those who are linked through another connection, and not through this one
  */
 export async function mailUnlinked(
   tx: Db,
   { sendMail, origin }: OrganizationMailServices,
-  connection: Pick<Connection, 'name' | 'organization'>,
+  connection: Pick<Connection, 'id' | 'name' | 'organization'>,
   sender: Sender | null,
   now: Date,
+  { moving = false } = {},
 ): Promise<LinkMailsSent> {
   const { organization } = connection
   const { rows } = await sql<{ userId: string; address: string | null }>`
@@ -78,12 +80,13 @@ export async function mailUnlinked(
     join users u on u.id = m.user_id and u.deleted_at is null and u.suspended_at is null
     left join lateral (select address from user_emails e where e.user_id = u.id and e.verified_at is not null
       order by e.is_primary desc, e.folded limit 1) e on true
-    where m.organization_id = ${organization.id} and m.removed_at is null and m.link_state = 'unlinked'
+    where m.organization_id = ${organization.id} and m.removed_at is null
+      and (m.link_state = 'unlinked' or ${moving})
+      and not exists (select from identities i where i.connection_id = ${connection.id} and i.user_id = u.id)
     order by m.user_id`.execute(tx)
   const data = {
     origin,
     organization: organization.name,
-    slug: organization.slug,
     provider: connection.name,
     by: sender?.name ?? null,
   }
@@ -91,7 +94,7 @@ export async function mailUnlinked(
   for (const { userId, address } of rows) {
     if (address === null) continue
     const until = later(now, linkMailEvery)
-    const notice = { kind: 'link-mail', scope: organization.id, id: userId, until }
+    const notice = { kind: 'link-mail', scope: connection.id, id: userId, until }
     if (!(await useOnce(tx, notice))) continue
     await sendMail(tx, 'link_account', address, data)
     mailed++

@@ -5,23 +5,21 @@ export const linkAccount: Mail<{
   /** Our own, such as `https://app.example.com`. */
   readonly origin: string
   readonly organization: string
-  readonly slug: string
   /** The connection's name. */
   readonly provider: string
   /** Who set it up; null: an operator. */
   readonly by: string | null
 }> = {
   subject: ({ organization }) => `Link your account to ${organization}’s sign-in`,
-  parts: ({ origin, organization, slug, provider, by }) => [
+  parts: ({ origin, organization, provider, by }) => [
     `${by ?? 'An administrator'} has set up ${provider} for signing in to ${organization} at ${new URL(origin).host}. Your account there is not linked to it yet.`,
-    'Sign in through it once, and show that the account is yours when you are asked. That takes a minute.',
-    { button: `Sign in through ${provider}`, to: `${origin}/login/${slug}` },
+    `Open your account, signed in as you always are, and choose “Link” beside ${provider}. You sign in there once, and that is all.`,
+    { button: 'Open your account', to: `${origin}/account#identities` },
     'Until then you sign in as before, as long as your organization lets you.',
   ],
   example: {
     origin: 'https://app.example.com',
     organization: 'Acme',
-    slug: 'acme',
     provider: 'Acme SSO',
     by: 'Alice Archer',
   },

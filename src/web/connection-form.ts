@@ -3,7 +3,13 @@ import { placesOf } from '../flows/places.ts'
 import { presetOf, readLatest, type SetUpServices } from '../flows/set-up.ts'
 import { AppError } from '../lib/errors.ts'
 import { knowSettings } from '../providers/index.ts'
-import type { GuideStep, Place, Preset, Question } from '../providers/presets.ts'
+import {
+  findPreset,
+  type GuideStep,
+  type Place,
+  type Preset,
+  type Question,
+} from '../providers/presets.ts'
 import type { ReadableSetting } from '../providers/readable.ts'
 import { html, type Html } from './page.ts'
 
@@ -35,9 +41,10 @@ export async function settingsForm(
   if (!preset) throw new AppError('not_found', { reason: 'unknown_preset' })
   const answers = (await readLatest(services, connection)).answers ?? {}
   const places = placesOf(services.origin, connection.id)
-  return html`${guide(preset, places)}
+  const name = calledBy(preset)
+  return html`${guide(preset, name, places)}
     <section aria-labelledby="answers">
-      <h2 id="answers">What ${preset.name} gives you</h2>
+      <h2 id="answers">What ${name} gives you</h2>
       ${refused ? problemList(refused.problems) : ''}
       <form method="post" action="${action}">
         ${preset.asks.map((question) => field(question, refused?.given ?? answers, answers))}
@@ -53,7 +60,7 @@ export async function settingsForm(
             <p>${preset.leaving}</p>
             <p>
               <a href="${preset.documentation}" rel="noreferrer"
-                >${preset.name}’s own page about it</a
+                >${name === preset.name ? html`${name}’s own page about it` : html`More about ${preset.name}`}</a
               >
             </p>
           </section>`
@@ -69,7 +76,16 @@ export function problemList(problems: readonly string[]): Html {
   </div>`
 }
 
-function guide({ name, guide: steps }: Preset, places: Readonly<Record<Place, string>>): Html {
+/** What the page calls the provider: a preset that fits any provider has the name of a protocol. */
+function calledBy(preset: Preset): string {
+  return preset === findPreset(preset.kind) ? 'your provider' : preset.name
+}
+
+function guide(
+  { guide: steps }: Preset,
+  name: string,
+  places: Readonly<Record<Place, string>>,
+): Html {
   return html`<section aria-labelledby="guide">
     <h2 id="guide">What to do at ${name}</h2>
     <ol>

@@ -49,7 +49,8 @@ async function move(exchange: Exchange, act: ConnectionAct): Promise<Response> {
   // In the same transaction: people are told of what is done, and of nothing else.
   const also: Readonly<Record<ConnectionAct, (tx: Db) => Promise<unknown>>> = {
     activate: async (tx) =>
-      exchange.form['mail'] === 'yes' && mailUnlinked(tx, services, connection, sender, now),
+      exchange.form['mail'] === 'yes' &&
+      mailUnlinked(tx, services, connection, sender, now, { moving: true }),
     enable: async () => {},
     disable: (tx) => mailConnectionRemoved(tx, services, connection),
     delete: async () => {},

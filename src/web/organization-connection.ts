@@ -124,7 +124,7 @@ function nextSection({ organization, connection }: Administered, latest: Latest)
             <p class="tick">
               <input type="checkbox" id="mail" name="mail" value="yes" checked />
               <label for="mail"
-                >Mail everybody who is not linked yet how to link their account</label
+                >Mail everybody who is not linked here yet how to link their account</label
               >
             </p>
             <button class="primary">Switch it on</button>

@@ -5,9 +5,14 @@ import { canRecover } from '../accounts/recovery-codes.ts'
 import { listUpkeepTasks, type UpkeepTask } from '../accounts/saml-upkeep.ts'
 import { isAdministrator, ownOrganization } from '../http/administered.ts'
 import type { Endpoint, Services } from '../http/exchange.ts'
-import { hasKeys } from '../providers/index.ts'
 import type { Membership } from '../sessions/lookup.ts'
 import { ssoRequiredSince } from '../sessions/requiring.ts'
+import {
+  connectionPath,
+  connectionsPath,
+  connectionStates,
+  providerName,
+} from './organization-connections.ts'
 import { organizationPage, organizationPath } from './organization.ts'
 import { html, type Html } from './page.ts'
 
@@ -172,13 +177,6 @@ function membersSection(members: MemberCounts): Html {
   </section>`
 }
 
-const states: Readonly<Record<Connection['state'], string>> = {
-  draft: 'Being set up',
-  tested: 'Tested, not in use',
-  active: 'In use',
-  disabled: 'Switched off',
-}
-
 function connectionsSection(organization: Membership, connections: readonly Connection[]): Html {
   return html`<section aria-labelledby="connections">
     <h2 id="connections">Ways to sign in</h2>
@@ -186,27 +184,26 @@ function connectionsSection(organization: Membership, connections: readonly Conn
       connections.length > 0
         ? html`<ul>
             ${connections.map(
-              ({ id, name, kind, state }) =>
+              (connection) =>
                 html`<li>
                   <div>
-                    <strong><bdi>${name}</bdi></strong>
-                    <p class="quiet">${kind}</p>
-                    ${
-                      hasKeys(kind)
-                        ? html`<a
-                            href="${organizationPath(organization, `/connections/${id}/saml`)}"
-                            >Keys and certificates of <bdi>${name}</bdi></a
-                          >`
-                        : ''
-                    }
+                    <a href="${connectionPath(organization, connection)}"
+                      ><bdi>${connection.name}</bdi></a
+                    >
+                    <p class="quiet">${providerName(connection)}</p>
                   </div>
-                  <span class="mark">${states[state]}</span>
+                  <span class="mark">${connectionStates[connection.state]}</span>
                 </li>`,
             )}
           </ul>`
         : html`<p class="quiet">
-            No identity provider is connected yet. Members sign in by themselves until one is.
-          </p>`
+              No identity provider is connected yet. Members sign in by themselves until one is.
+            </p>
+            <p>
+              <a class="button" href="${organizationPath(organization, connectionsPath)}"
+                >Connect a provider</a
+              >
+            </p>`
     }
   </section>`
 }

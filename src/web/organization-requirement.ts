@@ -141,6 +141,27 @@ const words: Readonly<Record<Lack, string>> = {
     'No owner has recovery codes and a way to sign in by themself (a verified address or a passkey), so nobody could mend a sign-in that breaks.',
 }
 
+/** Where whoever looks at the page can do something about it; only owners can about some. */
+function mendOf(lack: Lack, organization: Membership): Html | '' {
+  const here = organizationPath(organization, path)
+  const isOwner = organization.role === 'owner'
+  switch (lack) {
+    case 'no_connection':
+      return html`<a href="${organizationPath(organization, '/connections')}"
+        >Connect a provider</a
+      >`
+    case 'no_owner_signed_in':
+      if (!isOwner) return ''
+      return html`<a
+        href="/login/${organization.slug}?switch=1&return_to=${encodeURIComponent(here)}"
+        >Sign in through it now</a
+      >`
+    case 'no_recovery':
+      if (!isOwner) return ''
+      return html`<a href="${organizationPath(organization, '/recovery')}">Make recovery codes</a>`
+  }
+}
+
 function offSection(organization: Membership, lacks: readonly Lack[]): Html {
   return html`<section aria-labelledby="require">
     <h2 id="require">Require it</h2>
@@ -148,7 +169,7 @@ function offSection(organization: Membership, lacks: readonly Lack[]): Html {
       lacks.length > 0
         ? html`<p>Not yet:</p>
             <ol>
-              ${lacks.map((lack) => html`<li>${words[lack]}</li>`)}
+              ${lacks.map((lack) => html`<li>${words[lack]} ${mendOf(lack, organization)}</li>`)}
             </ol>`
         : html`<p class="quiet">
               Everything is ready: an owner has signed in through it lately, and can get in if it

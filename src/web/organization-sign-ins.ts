@@ -56,7 +56,7 @@ export const organizationSignIns: Endpoint = async (exchange) => {
         Every error page shows a reference. Look it up here, or look through what was refused. Kept
         for 90 days.
       </p>
-      <form method="get" action="${path}" class="ask">
+      <form method="get" action="${path}" class="search">
         <label for="reference">Reference</label>
         <input
           id="reference"
@@ -72,7 +72,7 @@ export const organizationSignIns: Endpoint = async (exchange) => {
         <h2 id="list">
           ${connection ? html`Through <bdi>${connection.name}</bdi>` : 'The last ones'}
         </h2>
-        <nav class="row" aria-label="Which">
+        <nav class="tabs" aria-label="Which">
           ${filters.map(
             ({ label, outcome }) =>
               html`<a

@@ -55,14 +55,14 @@ export function registerPage({
 
 /** Proving an account is signing in to it, in whichever way it can be; this form is then a question whether to link. */
 function signInToLink(toLink: string): Html {
-  return html`<p class="also">
-      Do you have an account here already? Sign in to it, and you can link this sign-in to it.
-    </p>
+  return html`<div class="also">
+    <p>Do you have an account here already? Sign in to it, and you can link this sign-in to it.</p>
     <p>
       <a class="button" href="/login?other=1&return_to=${encodeURIComponent(toLink)}"
         >Sign in to my account</a
       >
-    </p>`
+    </p>
+  </div>`
 }
 
 /** Nothing here says who was here before, beyond what the sign-in page says to everybody. */

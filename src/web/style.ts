@@ -21,7 +21,7 @@ nav { display: flex; gap: 1.25rem; min-width: 0; color: var(--quiet); font-size:
 .name { min-width: 0; max-width: 14rem }
 .name bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 main { margin: 0 auto; padding: 0 1rem 3rem }
-.wide > * { max-width: 46rem }
+.wide > * { max-width: 52rem }
 summary { cursor: pointer; padding: .125rem 0 }
 ul > li details { margin: .125rem 0 0 }
 .chart { display: block; width: 100%; height: auto; margin: .5rem 0 .25rem; font-size: 11px }
@@ -41,8 +41,8 @@ ul > li details { margin: .125rem 0 0 }
 .joined > button { width: auto; min-height: 0 }
 .plain { list-style: disc; padding-left: 1.25rem }
 .plain > li { display: list-item; padding: .125rem 0; border: 0 }
-.tabs { flex-wrap: wrap; gap: 0 1.25rem; margin: .5rem 0 0; border-bottom: 1px solid var(--line) }
-.tabs > a { display: inline-flex; align-items: center; min-height: 2.75rem; color: inherit; text-decoration: none;
+.tabs { flex-wrap: wrap; gap: 0 .875rem; margin: .5rem 0 0; border-bottom: 1px solid var(--line) }
+.tabs > a { display: inline-flex; align-items: center; min-width: 1.5rem; min-height: 2.75rem; color: inherit; text-decoration: none;
   border-bottom: 2px solid transparent; margin-bottom: -1px }
 .tabs > a:hover { text-decoration: underline }
 .tabs > a[aria-current] { color: var(--text); font-weight: 600; border-color: var(--accent) }
@@ -56,7 +56,7 @@ ul > li details { margin: .125rem 0 0 }
 .narrow > header { padding: .5rem 0 }
 .narrow > main, section { border: 1px solid var(--line); border-radius: .75rem; background: var(--card); padding: 1.75rem }
 section { margin: 1.25rem 0; padding: 1.25rem 1.5rem }
-h1 { margin: 0 0 .5rem; font-size: 1.625rem; line-height: 1.25; letter-spacing: -.015em; text-wrap: balance }
+h1 { margin: 0 0 .5rem; font-size: 1.625rem; line-height: 1.25; letter-spacing: -.015em }
 .wide h1 { margin-top: 1.5rem }
 h2 { margin: 0 0 .25rem; font-size: 1.125rem; line-height: 1.4 }
 p { margin: 0 0 1rem }
@@ -107,7 +107,7 @@ button:hover, .button:hover { border-color: currentColor; background: var(--grou
 button.danger, .button.danger { color: var(--danger) }
 button.plain { width: auto; min-height: 2.75rem; padding: 0; border: 0; font-weight: 400; color: var(--accent);
   background: none; text-decoration: underline; text-underline-offset: .15em }
-:is(section, li) :is(button, .button) { width: auto }
+:is(.wide, li) :is(button, .button) { width: auto }
 form { margin: 0 0 .75rem }
 li form { margin: 0 }
 form > :is(input, select, textarea, button) + button, .also > form:first-child { margin-top: .75rem }
@@ -115,9 +115,13 @@ form > :is(input, select, textarea, button) + button, .also > form:first-child {
 .row > a { display: inline-flex; align-items: center; min-height: 2.75rem }
 .row > a[aria-current] { color: var(--text); font-weight: 600; text-decoration: none }
 .row form { margin: 0 }
-.also, .also:last-child { margin: 1.25rem 0 -.5rem; padding-top: .5rem; border-top: 1px solid var(--line) }
+.also, .also:last-child { margin: 1.25rem 0 0; padding-top: .5rem; border-top: 1px solid var(--line) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem }
 :is(input, select, textarea, button, .button):focus-visible { border-radius: .5rem }
+@media (min-width: 40rem) {
+  .wide dl:not(.figures) { display: grid; grid-template-columns: 13rem 1fr; gap: .375rem 1rem }
+  .wide dl:not(.figures) > dd { margin: 0 }
+}
 @media (max-width: 30rem) {
   .narrow { padding: 0 .75rem 2rem }
   .narrow > main, section { padding: 1.25rem 1.125rem }

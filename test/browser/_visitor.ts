@@ -13,6 +13,7 @@ export interface VisitOptions extends BrowserContextOptions {
 /** What a file of stories takes place on: one site, one Chromium. */
 export interface Stage {
   readonly site: Site
+  readonly browser: Browser
   /**
    * A person's browser, knowing nothing yet, with one empty page. When the test ends it is closed, and the test fails if
    * anything was amiss on any page: an error on the console, a blocked resource, a request that left for elsewhere.
@@ -35,6 +36,9 @@ export function setStage(options: SiteOptions = {}): Stage {
   return {
     get site() {
       return site!
+    },
+    get browser() {
+      return browser!
     },
     visit: (t, options) => visit(t, browser!, site!, options),
   }
@@ -103,6 +107,20 @@ export async function seesSignedIn(page: Page, name: string): Promise<void> {
 /** Waits for a page's heading. */
 export async function sees(page: Page, heading: string | RegExp): Promise<void> {
   await page.getByRole('heading', { name: heading, level: 1 }).waitFor()
+}
+
+/** Waits until a mail is in the mailbox, and follows its link. */
+export async function followMail(page: Page, to: string, subject: string): Promise<void> {
+  const mail = page.getByRole('listitem').filter({ hasText: to }).filter({ hasText: subject })
+  const giveUp = Date.now() + 30_000
+  for (;;) {
+    await page.goto('/dev/mailbox')
+    if ((await mail.count()) > 0) break
+    const arrived = page.getByRole('region', { name: 'Arrived' })
+    assert.ok(Date.now() < giveUp, `${subject} for ${to} is not in: ${await arrived.innerText()}`)
+  }
+  await mail.first().getByRole('link', { name: 'Read' }).click()
+  await page.getByRole('link', { name: 'Follow its link' }).click()
 }
 
 /** Where a page is, without the origin. */

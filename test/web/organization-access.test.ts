@@ -133,6 +133,19 @@ describe('who reaches what is about an organization', () => {
       }
     })
 
+    it(`ADM-11 ${nameOf(route)} is of no use to another site’s page, neither asked nor framed`, async () => {
+      const path = route.path.replace(':org', 'acme').replaceAll(/:\w+/g, nothing)
+      const elsewhere = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
+      const answer =
+        route.method === 'GET'
+          ? await admin.get(path, { ...elsewhere, 'sec-fetch-mode': 'cors' })
+          : await admin.post(path, { role: 'member' }, elsewhere)
+      if (route.method === 'POST') assert.equal(answer.status, 403)
+      assert.equal(answer.headers.get('access-control-allow-origin'), null)
+      assert.equal(answer.headers.get('x-frame-options'), 'DENY')
+      assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+    })
+
     if (parts(route.path).length > 1)
       it(`ORG-01 ${nameOf(route)} knows nothing of another organization’s`, async () => {
         const unknown = parts(route.path).filter((name) => name !== 'org' && !(name in foreign))

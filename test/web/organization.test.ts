@@ -47,7 +47,7 @@ describe('an organization’s pages', () => {
     const page = await readPage(await owner.get('/organizations/acme'))
     assert.equal(page.heading, 'Acme')
     assert.match(page.text, /in all 2 linked 2/)
-    assert.match(page.text, /Acme SSO oidc In use/)
+    assert.match(page.text, /Acme SSO OpenID Connect In use/)
   })
 
   it('what needs attention is said first, with the way there', async () => {
