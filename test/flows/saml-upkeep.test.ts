@@ -9,6 +9,7 @@ import {
 } from '../../src/accounts/connections.ts'
 import { addVerifiedEmail } from '../../src/accounts/emails.ts'
 import { readUpkeep } from '../../src/accounts/saml-upkeep.ts'
+import { listDeliveries, setWebhook } from '../../src/accounts/webhooks.ts'
 import {
   agreeToCertificate,
   followMetadata,
@@ -328,6 +329,9 @@ suite('SAML connections are looked after', () => {
   test('administrators are warned 30, 7 and 1 days before the last certificate runs out, once each', async (t) => {
     const world = await started(t)
     const { app } = world
+    const { db, sealer } = app.sallyport.services
+    const by = { organizationId: app.acme.id, actorId: app.acme.id, requestId: 'r' }
+    await setWebhook(db, sealer, { ...by, url: 'https://hooks.example/' }, app.clock.now())
     const ends = later(app.clock.now(), days(40))
     const short = bare(selfSigned('short', ends).cert)
     await setCertificates(world, [short])
@@ -340,9 +344,12 @@ suite('SAML connections are looked after', () => {
       if (day === 20) assert.deepEqual(await warned(), [30])
     }
     assert.deepEqual(await warned(), [30, 7, 1])
+    const three = (what: string) => Array.from({ length: 3 }, () => what)
+    assert.deepEqual(await told(world), three('saml.certificate_expiring'))
+    const posted = await listDeliveries(db, app.acme.id)
     assert.deepEqual(
-      await told(world),
-      Array.from({ length: 3 }, () => 'saml.certificate_expiring'),
+      posted.map(({ event }) => event),
+      three('certificate.expiring'),
     )
   })
 

@@ -80,6 +80,26 @@ describe('a provider says that sessions are over', () => {
     assert.deepEqual(statuses, [401, 401, 200])
   })
 
+  it('how long it took from the provider’s word is noted; where nothing ended, nothing is', async () => {
+    const observed = async () =>
+      (
+        await sql<{ found_by: string; milliseconds: number }>`
+          select found_by, milliseconds from connection_lockouts order by at desc, id desc`.execute(
+          app.sallyport.services.db,
+        )
+      ).rows
+    await signIn('noted')
+    const before = await observed()
+    const iat = Math.floor(app.clock.now().getTime() / 1000) - 3
+    assert.equal(await send(logoutToken({ sid: 'noted', iat })), 200)
+    assert.equal(await send(logoutToken({ sid: 'noted', iat })), 200)
+    const after = await observed()
+    assert.equal(after.length, before.length + 1)
+    const { found_by, milliseconds } = after[0]!
+    assert.equal(found_by, 'back-channel')
+    assert.ok(milliseconds >= 3000 && milliseconds < 5000, String(milliseconds))
+  })
+
   it('BCL-04 unknown names change nothing, and are told nothing', async () => {
     const browser = await signIn('known')
     for (const claims of [{ sub: 'nobody' }, { sid: 'nowhere' }, { sub: 'eve', sid: 'known' }])

@@ -86,6 +86,18 @@ describe('an identity that nobody signs in with', () => {
     assert.deepEqual(rows, [{ link_state: 'revoked' }])
   })
 
+  it('somebody whom a signal has disabled stays known as that', async () => {
+    await using v = await startVerifying()
+    await v.signIn('alice')
+    await sql`update identities set signal_disabled_at = ${v.app.clock.now()}`.execute(
+      v.services.db,
+    )
+    v.app.clock.advance(days(1000))
+    assert.deepEqual(await keep(v), { announced: 0, removed: 0 })
+    await sql`delete from memberships`.execute(v.services.db)
+    assert.deepEqual(await keep(v), { announced: 0, removed: 0 })
+  })
+
   it('a member who was removed stays known as removed, however long ago', async () => {
     await using v = await startVerifying()
     await v.signIn('alice')
