@@ -155,7 +155,8 @@ const providers = join(import.meta.dirname, '../../src/providers')
 
 /** Reasons that stand in the source as they are, of everything that takes part in a sign-in through a connection. */
 function reasonsIn(folder: string): string[] {
-  const elsewhere = /passkeys|mailbox|presets|check|config|metadata|index|prepare|again|transmitter|security-event/
+  const elsewhere =
+    /passkeys|mailbox|presets|check|config|metadata|index|prepare|again|transmitter|security-event/
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !elsewhere.test(file))
     .flatMap((file) => {
