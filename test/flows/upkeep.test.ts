@@ -81,6 +81,8 @@ suite('what nobody needs any more', () => {
       invitations: 0,
       setup_links: 0,
       connection_verdicts: 0,
+      connection_lockouts: 0,
+      webhook_deliveries: 0,
       attempts: 0,
     })
     // Four sign-ins, and those that ended too short a time ago.

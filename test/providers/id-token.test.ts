@@ -592,5 +592,6 @@ test('IDT-18 one function reads signed tokens, and each kind of token has one ju
     'src/providers/id-token.ts',
     'src/providers/jws.ts',
     'src/providers/logout-token.ts',
+    'src/providers/security-event.ts',
   ])
 })

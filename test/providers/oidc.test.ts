@@ -15,8 +15,9 @@ const { hostile } = world
 test('an honest provider proves who somebody is', async () => {
   const proof = await world.signIn()
   assertProof(proof)
-  const { grant, ...vouched } = proof
+  const { grant, idToken, ...vouched } = proof
   assert.equal(grant?.accessEndsAt, '2030-01-01T00:05:00.000Z')
+  assert.match(idToken!, /^[\w-]+\.[\w-]+\.[\w-]+$/)
   assert.deepEqual(vouched, {
     connectionId: proof.connectionId,
     issuer: hostile.issuer,
@@ -71,6 +72,7 @@ test('acr, amr and the provider’s session are in the proof when they are well 
     'claims',
     'connectionId',
     'grant',
+    'idToken',
     'issuer',
     'subject',
   ])
