@@ -66,7 +66,7 @@ suite('organizations from the command line, while a server runs', () => {
     assert.notEqual((await ran(t, 'unrequire', '--slug', 'nowhere')).code, 0)
   })
 
-  test('ORG-11 an organization deleted while somebody signs in: nobody gets in, on any node, and what else they have stays', async (t) => {
+  test('ORG-11 LNK-11 an organization deleted while somebody signs in: nobody gets in, on any node, and what else they have stays', async (t) => {
     const { db } = app.sallyport.services
     const now = app.clock.now()
     const doomed = await createOrganization(db, { slug: 'doomed', name: 'Doomed' }, now)
@@ -114,5 +114,8 @@ suite('organizations from the command line, while a server runs', () => {
     assert.equal((await app.browser().post(`/sso/${connectionId}/start`)).status, 404)
     assert.deepEqual(await listDomains(db, doomed.id), [])
     assert.match((await ran(t, 'delete', '--slug', 'doomed')).said, /There is no organization/)
+    // Nobody else gets its name, and with it the links and habits of its people.
+    const taken = createOrganization(db, { slug: 'doomed', name: 'Others' }, now)
+    await assert.rejects(taken, { code: 'config_rejected' })
   })
 })

@@ -49,7 +49,7 @@ describe('why a sign-in failed', () => {
     assert.ok(!told.includes(state), 'the handle is a secret')
   })
 
-  it('S0-22 whoever comes back to it later is told the same reference', async () => {
+  it('PIP-17 S0-22 whoever comes back to it later is told the same reference', async () => {
     await using app = await startTestApp()
     const browser = app.browser()
     const state = await app.begin(browser)

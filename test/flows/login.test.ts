@@ -45,7 +45,7 @@ describe('signing in', () => {
         .execute()
     ).map(({ data }) => (data as { reason?: string }).reason)
 
-  it('S0-18 S3-05 S3-12b SEED-28 leads to the provider and back to the page first asked for, signed in', async () => {
+  it('S0-07 S0-18 S3-05 S3-12b SEED-28 leads to the provider and back to the page first asked for, signed in', async () => {
     const browser = app.browser()
     const arrived = await app.signIn(browser, 'alice', { returnTo: '/account?tab=2&x=%20y' })
     assert.equal(arrived.headers.get('location'), '/account?tab=2&x=%20y')
@@ -60,7 +60,7 @@ describe('signing in', () => {
     )
   })
 
-  it('S0-01 S0-04 the way out names the organization’s own provider, and the handle travels in state', async () => {
+  it('S0-03 S0-01 S0-04 the way out names the organization’s own provider, and the handle travels in state', async () => {
     const left = await app
       .browser()
       .post(`/sso/${app.connectionId}/start`, { login_hint: 'alice@acme.example' })
@@ -81,7 +81,7 @@ describe('signing in', () => {
     assert.match(page, /idp\.example/)
   })
 
-  it('S0-14 PIP-09 CKI-07 sixty sign-ins run side by side in one browser, in two cookies at most', async () => {
+  it('S0-09 S0-14 PIP-09 CKI-07 sixty sign-ins run side by side in one browser, in two cookies at most', async () => {
     const browser = app.browser()
     const states: string[] = []
     for (let i = 0; i < 60; i++)
@@ -235,7 +235,7 @@ describe('signing in', () => {
     assert.equal(await name(browser), 401)
   })
 
-  it('PIP-10 SEED-43 finishes at 9:59 and not at 10:01', async () => {
+  it('S0-11 PIP-10 SEED-43 finishes at 9:59 and not at 10:01', async () => {
     for (const [wait, status] of [
       [10 * minute - 1000, 303],
       [10 * minute + 1000, 400],
@@ -415,7 +415,7 @@ describe('signing in', () => {
     assert.equal((await app.signIn(app.browser(), 'removed')).status, 403)
   })
 
-  it('SEC-01 S0-13 what a sign-in stores is sealed, and is gone when it is over', async () => {
+  it('S0-10 S0-16 SEC-01 S0-13 what a sign-in stores is sealed, and is gone when it is over', async () => {
     const browser = app.browser()
     const state = await app.begin(browser, { returnTo: '/account?canary=needle' })
     const rows = async () =>

@@ -402,7 +402,7 @@ describeEveryRim('registering', (rim) => {
     assert.equal((await app.comeBack(browser, state, 'somebody-else')).status, 409)
   })
 
-  it('S3-15 SEED-41 with the database away nobody is taken for unknown: 503, and the same return works later', async () => {
+  it('S0-15 S3-15 SEED-41 with the database away nobody is taken for unknown: 503, and the same return works later', async () => {
     const browser = app.browser()
     await app.signIn(browser, 'here-already')
     await browser.post('/logout')

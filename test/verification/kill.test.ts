@@ -30,7 +30,7 @@ const table: readonly [CheckPoint, string][] = [
 
 describe('a worker that is killed', () => {
   for (const [point, after] of table) {
-    it(`VER-08 when it is ${point}: no token is presented twice, nobody is out, and the next one goes on`, async () => {
+    it(`VER-08 RFT-13 when it is ${point}: no token is presented twice, nobody is out, and the next one goes on`, async () => {
       let now = new Date('2026-06-01T12:00:00Z')
       const hostile = await startHostileProvider({ now: () => now })
       await using app = await startTestApp({ realProviders: true })

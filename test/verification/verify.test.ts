@@ -41,7 +41,7 @@ describe('a provider that still vouches', () => {
     assert.equal(await v.round(), 0)
   })
 
-  it('VER-02 S1-13 thirty workers at once cost one token request', async () => {
+  it('RFT-01 VER-02 S1-13 thirty workers at once cost one token request', async () => {
     await using v = await startVerifying()
     await v.signIn('alice')
     v.app.clock.advance(anHour)
@@ -49,7 +49,7 @@ describe('a provider that still vouches', () => {
     assert.equal(v.again.presented.length, 1)
   })
 
-  it('VER-12 S1-09 an answer without a new refresh token keeps the old one, and one without a lifetime is taken', async () => {
+  it('RFT-03 VER-12 S1-09 an answer without a new refresh token keeps the old one, and one without a lifetime is taken', async () => {
     await using v = await startVerifying()
     await v.signIn('alice')
     v.again.onRefresh = () => ({ tokens: { accessToken: 'newer' } })
@@ -152,7 +152,7 @@ describe('a provider that no longer vouches', () => {
     assert.deepEqual(v.again.presented, ['alice.1', 'again.1'])
   })
 
-  it('VER-12 an ID token for somebody else ends it, after its tokens were kept', async () => {
+  it('RFT-05 VER-12 an ID token for somebody else ends it, after its tokens were kept', async () => {
     await using v = await startVerifying()
     await v.connection({ check_every_minutes: 10 })
     const browser = await v.signIn('alice')
@@ -314,7 +314,7 @@ describe('a provider that cannot tell', () => {
     assert.ok(states.filter((state) => state === 'suspect').length >= 2, states.join())
   })
 
-  it('VER-04 a connection that is refused ends nothing and is asked seldom; administrators are told once', async () => {
+  it('RFT-04 VER-04 a connection that is refused ends nothing and is asked seldom; administrators are told once', async () => {
     await using v = await startVerifying()
     for (const one of ['a', 'b', 'c']) await v.signIn(one)
     await sql`update memberships set role = 'owner' where user_id = (select user_id from identities where subject = 'a')`.execute(
@@ -444,7 +444,7 @@ describe('what changes while a check is under way', () => {
     assert.equal((await v.audited('identity.removed')).length, 1)
   })
 
-  it('VER-10 one that goes between lease and verdict too, by the next check', async () => {
+  it('RFT-07 VER-10 one that goes between lease and verdict too, by the next check', async () => {
     await using v = await startVerifying()
     await v.signIn('alice')
     v.app.clock.advance(anHour)
@@ -469,7 +469,7 @@ describe('what changes while a check is under way', () => {
     assert.ok((await browser) >= 400)
   })
 
-  it('VER-11 a connection that is switched off drops the result', async () => {
+  it('RFT-07 VER-11 a connection that is switched off drops the result', async () => {
     await using v = await startVerifying()
     await v.signIn('alice')
     v.app.clock.advance(anHour)
@@ -497,7 +497,7 @@ describe('what changes while a check is under way', () => {
     assert.equal((await v.identity('bob')).verdict, 'still_true')
   })
 
-  it('VER-15 a clock a day ahead asks each once, and logs nobody out', async () => {
+  it('RFT-10 VER-15 a clock a day ahead asks each once, and logs nobody out', async () => {
     await using v = await startVerifying()
     const browser = await v.signIn('alice')
     v.app.clock.advance(hours(24))
@@ -511,7 +511,7 @@ describe('what changes while a check is under way', () => {
 })
 
 describe('the ladder', () => {
-  it('VER-20 S1-05 S1-22 an identity that nobody can ask about is not leased for nothing', async () => {
+  it('RFT-11 VER-20 S1-05 S1-22 an identity that nobody can ask about is not leased for nothing', async () => {
     await using v = await startVerifying()
     await v.signIn('alice', null)
     assert.equal((await v.identity('alice')).check_at, null)

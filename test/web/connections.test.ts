@@ -186,7 +186,7 @@ describe('setting a connection up', () => {
     assert.deepEqual(linked, [])
   })
 
-  it('PIP-15 a test is not a sign-in, and a sign-in is not a test', async () => {
+  it('S0-05 PIP-15 a test is not a sign-in, and a sign-in is not a test', async () => {
     const { browser } = await as('admin')
     const id = await activate(browser)
     const login = await app.begin(app.browser(), { connectionId: id })
