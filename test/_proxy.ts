@@ -421,7 +421,7 @@ export async function freePort(wanted = 0): Promise<number> {
 }
 
 /** Waits until something listens. @param check called between attempts; may throw */
-async function untilListening(port: number, check: () => void): Promise<void> {
+export async function untilListening(port: number, check: () => void = () => {}): Promise<void> {
   for (;;) {
     check()
     const socket = connect(port, '127.0.0.1')

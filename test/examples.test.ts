@@ -6,7 +6,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { identityHeaders } from '../src/api/verify.ts'
 import { Browser, refreshOf } from './_browser.ts'
 import { createTestDatabase, type TestConnection } from './_database.ts'
-import { freePort, run, whyMissing } from './_proxy.ts'
+import { freePort, run, untilListening, whyMissing } from './_proxy.ts'
 import { caddy, nginx } from './_proxy-programs.ts'
 import { sendOverHttp } from './_send.ts'
 
@@ -32,6 +32,7 @@ for (const program of [nginx, caddy]) {
       })
       const [sallyport, application] = [`127.0.0.1:${port}`, `127.0.0.1:${back}`]
       const command = await program.command({ folder, port: front, sallyport, application, secret })
+      await untilListening(back)
       const proxy = await run({ ...command, folder, port: front })
       t.after(() => proxy.stop())
       assert.equal(await greetingFor(origin, port), 'Hello, Alice Archer')

@@ -201,10 +201,15 @@ export function askOnAndOn(
 export function cannotLookUp(t: TestContext, app: TestApp): void {
   const { memory, lease } = app.sallyport.services.node
   lease.end()
+  // It would be renewed any moment.
+  const holds = t.mock.method(lease, 'holds', () => false)
   const read = t.mock.method(memory, 'read', async () => {
     throw Object.assign(new Error('no answer'), { code: 'ECONNREFUSED' })
   })
-  t.after(() => read.mock.restore())
+  t.after(() => {
+    read.mock.restore()
+    holds.mock.restore()
+  })
 }
 
 /** Settles when the condition holds. */
